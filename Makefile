@@ -1,0 +1,78 @@
+# What a person and CI run. Python 3.11 or newer with pip, and make, are enough: the rest goes into .venv.
+.DELETE_ON_ERROR:
+.PHONY: run setup test check bench lock sbom
+
+# Asked from /, where no .python-version (it is for the platform's build) makes pyenv insist on another.
+PYTHON ?= $(shell cd / && for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+UV_VERSION := 0.13.9
+
+VENV := $(CURDIR)/.venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+export UV_PYTHON := $(BIN)/python
+export UV_PROJECT_ENVIRONMENT := $(VENV)
+export UV_PYTHON_DOWNLOADS := never
+
+BROWSER_TOOLS := tests/browser/node_modules/.package-lock.json
+# Debian's packages are fetched only where that needs no password.
+APT := $(shell [ "$$(id -u)" = 0 ] && command -v apt-get)
+
+run: setup
+	@exec $(BIN)/python -m webapp dev
+
+setup: $(VENV)/synced
+	@:
+
+# --without-pip, and pip from outside: a Python without ensurepip (Debian's) will do.
+$(VENV)/uv-$(UV_VERSION):
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer is needed, and was not found." >&2; exit 1; }
+	cd / && $(PYTHON) -m venv --clear --without-pip $(VENV)
+	cd / && $(PYTHON) -m pip --disable-pip-version-check --python $(BIN)/python install --quiet uv==$(UV_VERSION)
+	@touch $@
+
+$(VENV)/synced: $(VENV)/uv-$(UV_VERSION) pyproject.toml uv.lock
+	$(UV) sync --frozen --inexact --all-groups --quiet
+	@touch $@
+
+test: setup $(if $(shell command -v npm),$(BROWSER_TOOLS))
+	@command -v chromium chromium-browser google-chrome >/dev/null || $(call install,chromium)
+	@command -v redis-server >/dev/null || $(call install,redis-server)
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
+
+# Where it can't be had the tests that need it say so and are skipped; in CI they fail.
+install = $(if $(APT),{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	apt-get install -y -qq --no-install-recommends $(1); } >/dev/null,true) || true
+
+$(BROWSER_TOOLS): $(wildcard tests/browser/package-lock.json)
+	$(if $<,npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund --silent)
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/djlint --lint --quiet templates
+	$(UV) lock --check --quiet
+	@$(MAKE) --no-print-directory audit
+
+# By PyPI's own advisories. Nothing is downloaded to be audited, and out of PyPI's reach it says so.
+.PHONY: audit
+audit: setup
+	@$(UV) export --frozen --all-groups --quiet --output-file $(VENV)/audit.txt >/dev/null
+	@rm -f $(VENV)/audit.json
+	@$(BIN)/pip-audit --requirement $(VENV)/audit.txt --require-hashes --disable-pip \
+		--progress-spinner off --format json --output $(VENV)/audit.json 2>$(VENV)/audit.log \
+	&& echo "Audited: no known vulnerability in the locked dependencies." \
+	|| if [ -s $(VENV)/audit.json ]; then cat $(VENV)/audit.log; exit 1; \
+	else tail -n 1 $(VENV)/audit.log; echo "NOT AUDITED: PyPI's advisories could not be asked."; fi
+
+bench: setup
+	$(BIN)/python -m bench $(ARGS)
+
+# After a change of the dependencies in pyproject.toml; `make lock ARGS=--upgrade` for the newest.
+lock: $(VENV)/uv-$(UV_VERSION)
+	$(UV) lock $(ARGS)
+
+# What a deployment is made of, as CycloneDX (ASVS 15.1.2).
+sbom: $(VENV)/uv-$(UV_VERSION)
+	@$(UV) export --frozen --no-default-groups --format cyclonedx1.5 --quiet --no-progress
