@@ -1,0 +1,160 @@
+"""The database: how to connect and migrate, what counts as its being down, a lock that serialises."""
+
+import sqlite3
+import ssl
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import asyncpg
+from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.context import TortoiseContext
+from tortoise.exceptions import DBConnectionError, OperationalError, TransactionManagementError
+from tortoise.migrations.executor import MigrationExecutor
+from tortoise.transactions import in_transaction
+
+APP = "accounts"
+APPS: dict[str, Any] = {
+    APP: {
+        "models": ["webapp.accounts.models"],
+        "default_connection": "default",
+        "migrations": "migrations",
+    }
+}
+CONNECT_TIMEOUT = 5.0  # seconds
+STATEMENT_TIMEOUT = 10.0  # seconds; well before a platform's router gives up on the page
+
+# What a page answers with 503 rather than 500: the database is away, full, or overloaded.
+DATABASE_ERRORS: tuple[type[Exception], ...] = (
+    DBConnectionError,
+    OperationalError,
+    TransactionManagementError,
+    sqlite3.OperationalError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ObjectNotInPrerequisiteStateError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,  # refused, reset, unknown host; a TimeoutError is one too
+)
+
+
+def tortoise_config(database_url: str, *, pool_size: int = 5) -> dict[str, Any]:
+    """Tortoise's configuration for ``sqlite://path`` or ``postgres://…?sslmode=…``."""
+    parts = urlsplit(database_url)
+    connection = _sqlite(parts.netloc + parts.path) if parts.scheme == "sqlite" else None
+    return {
+        "connections": {"default": connection or _postgres(database_url, pool_size)},
+        "apps": APPS,
+        "use_tz": True,
+        "timezone": "UTC",
+    }
+
+
+def _sqlite(path: str) -> dict[str, Any]:
+    pragmas = {"journal_mode": "WAL", "foreign_keys": "ON", "busy_timeout": 10_000}
+    return {"engine": "tortoise.backends.sqlite", "credentials": {"file_path": path, **pragmas}}
+
+
+def _postgres(url: str, pool_size: int) -> dict[str, Any]:
+    parts = urlsplit(url)
+    options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    credentials = {
+        "host": parts.hostname or options.get("host"),
+        "port": parts.port or int(options.get("port", 5432)),
+        "user": unquote(parts.username) if parts.username else None,
+        "password": unquote(parts.password) if parts.password else None,
+        "database": unquote(parts.path.lstrip("/")),
+        "ssl": tls(options.get("sslmode", "prefer"), options.get("sslrootcert")),
+        "minsize": 1,
+        "maxsize": pool_size,
+        "timeout": CONNECT_TIMEOUT,
+        "command_timeout": STATEMENT_TIMEOUT,
+        # Planning with JIT costs more than these short queries do.
+        "server_settings": {"application_name": "signup", "jit": "off"},
+    }
+    return {"engine": "tortoise.backends.asyncpg", "credentials": credentials}
+
+
+def tls(sslmode: str, root_certificate: str | None = None) -> ssl.SSLContext | str:
+    """What asyncpg takes for libpq's ``sslmode``.
+
+    ``require`` encrypts and trusts any certificate, as platforms' self-signed ones need;
+    ``verify-ca`` and ``verify-full`` check it against ``sslrootcert`` or the system's authorities.
+    https://www.postgresql.org/docs/current/libpq-ssl.html
+    """
+    if sslmode not in ("verify-ca", "verify-full"):
+        return sslmode
+    bundle = None if root_certificate in (None, "system") else root_certificate
+    context = ssl.create_default_context(cafile=bundle)
+    context.check_hostname = sslmode == "verify-full"
+    return context
+
+
+class Database:
+    """The process's connections. Tortoise's models find them by themselves while it is open."""
+
+    def __init__(self, database_url: str, *, pool_size: int = 5) -> None:
+        self.config = tortoise_config(database_url, pool_size=pool_size)
+        self.context = TortoiseContext()
+
+    async def open(self) -> None:
+        """Make the models usable. Connects at the first query, so a database that is away at the
+        start is no reason not to start."""
+        with self.context:
+            await self.context.init(config=self.config, _enable_global_fallback=True)
+
+    async def close(self) -> None:
+        await self.context.close_connections()
+
+    @property
+    def connection(self) -> BaseDBAsyncClient:
+        return self.context.db()
+
+    async def migrate(self) -> list[str]:
+        """Apply what is missing: the names of the migrations applied.
+
+        On PostgreSQL everything happens in one transaction behind a lock, so that two releases at
+        once, or one that is killed, leave a whole schema.
+        """
+        if self.connection.capabilities.dialect != "postgres":
+            return await _migrate(self.connection)
+        async with in_transaction() as transaction:
+            await serialise(transaction, "migrate")
+            return await _migrate(transaction)
+
+    async def missing_migrations(self) -> list[str]:
+        """The names of migrations that are not applied yet."""
+        executor = MigrationExecutor(self.connection, APPS)
+        await executor.connection.execute_query("SELECT 1")  # the executor hides a dead connection
+        return [step.migration.name for step in await executor.plan()]
+
+
+async def _migrate(connection: BaseDBAsyncClient) -> list[str]:
+    applied: list[str] = []
+
+    def note(event: str, _app: str, name: str) -> None:
+        if event == "apply_done":
+            applied.append(name)
+
+    executor = MigrationExecutor(connection, APPS)
+    # First, because a look into a table that is not there would abort PostgreSQL's transaction.
+    await executor.recorder.ensure_schema(executor._schema_editor(atomic=False))  # noqa: SLF001
+    await executor.migrate(direction="forward", progress=note)
+    return applied
+
+
+async def serialise(connection: BaseDBAsyncClient, key: str) -> None:
+    """Let no other transaction past this line with the same ``key`` until this one ends.
+
+    Needed where a limit is counted over rows: under READ COMMITTED two transactions would count
+    the same rows and both go on. SQLite has one writer at a time, so there it is enough to become
+    it before anything is read.
+    """
+    if connection.capabilities.dialect == "postgres":
+        lock = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+        await connection.execute_query(lock, [key])
+    else:
+        await connection.execute_query("DELETE FROM attempts WHERE 0")
