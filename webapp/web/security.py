@@ -1,0 +1,261 @@
+"""What stands between strangers and the handlers: headers, host, methods, origin, body size."""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from ipaddress import IPv6Address, IPv6Network, ip_address
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+Refusal = Callable[[int], ASGIApp]
+"""Given a status, the ASGI app that answers with it (our error page)."""
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; "
+    "frame-ancestors 'none'"
+)
+
+# Only names that browsers know: an unknown one is a warning in every visitor's console.
+PERMISSIONS_POLICY = (
+    "otp-credentials=(self), "  # WebOTP fills in the code
+    "accelerometer=(), autoplay=(), browsing-topics=(), camera=(), clipboard-read=(), "
+    "display-capture=(), encrypted-media=(), fullscreen=(), geolocation=(), gyroscope=(), hid=(), "
+    "idle-detection=(), magnetometer=(), microphone=(), midi=(), payment=(), "
+    "picture-in-picture=(), publickey-credentials-get=(), screen-wake-lock=(), serial=(), usb=(), "
+    "xr-spatial-tracking=()"
+)
+
+HEADERS = {
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    # Not no-referrer: under it a browser sends "Origin: null" with our own forms (Fetch standard,
+    # "append a request Origin header"), and those too old for Sec-Fetch-Site would be locked out.
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": PERMISSIONS_POLICY,
+    "cache-control": "no-store",
+}
+STRICT_TRANSPORT_SECURITY = "max-age=63072000; includeSubDomains"  # two years
+
+METHODS = frozenset({"GET", "HEAD", "POST"})
+READS = frozenset({"GET", "HEAD"})
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+UNKNOWN_CLIENT = "unknown"
+"""The one bucket of everybody whose address cannot be told: forging headers gains no fresh one."""
+
+
+class SecurityHeaders:
+    """Gives every response the security headers, except those it has set for itself."""
+
+    def __init__(self, app: ASGIApp, *, https: bool) -> None:
+        """``https``: whether the site is served over TLS, and so may demand it (HSTS)."""
+        self.app = app
+        headers = HEADERS | (
+            {"strict-transport-security": STRICT_TRANSPORT_SECURITY} if https else {}
+        )
+        self.headers = [(name.encode(), value.encode()) for name, value in headers.items()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_secured(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": self._completed(message.get("headers", ()))}
+            await send(message)
+
+        await self.app(scope, receive, send_secured)
+
+    def _completed(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        completed = list(headers)
+        own = {name for name, _ in completed}
+        completed += [header for header in self.headers if header[0] not in own]
+        return completed
+
+
+class AllowedHost:
+    """Answers 400 to requests for a host that is not ours."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        hosts: Iterable[str],
+        on_refusal: Refusal,
+        exempt: Iterable[str] = ("/healthz", "/readyz"),
+    ) -> None:
+        """``hosts``: ``name`` or ``name:port``; default ports may be there or not.
+
+        ``exempt``: paths that a platform's health checker asks for under any name.
+        """
+        self.app, self.on_refusal, self.exempt = app, on_refusal, frozenset(exempt)
+        self.hosts = frozenset(
+            spelling.encode() for host in hosts for spelling in _spellings(host.lower())
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or self._ours(scope) or scope["path"] in self.exempt:
+            await self.app(scope, receive, send)
+        else:
+            await self.on_refusal(400)(scope, receive, send)
+
+    def _ours(self, scope: Scope) -> bool:
+        values = _values(scope, b"host")
+        return len(values) == 1 and values[0].lower() in self.hosts
+
+
+class AllowedMethods:
+    """Answers 405 to every method that no page has: TRACE, OPTIONS, PUT and whatever comes."""
+
+    def __init__(self, app: ASGIApp, on_refusal: Refusal) -> None:
+        self.app, self.on_refusal = app, on_refusal
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in METHODS:
+            await self.app(scope, receive, send)
+            return
+
+        async def send_allowed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                allow = (b"allow", ", ".join(sorted(METHODS)).encode())
+                message = {**message, "headers": [*message.get("headers", ()), allow]}
+            await send(message)
+
+        await self.on_refusal(405)(scope, receive, send_allowed)
+
+
+class SameOrigin:
+    """Answers 403 to writes that do not come from our own pages (CSRF, ASVS 3.5.1).
+
+    ``Sec-Fetch-Site`` decides; where a browser is too old to send it, ``Origin`` does. Neither,
+    or any of them twice, is a refusal, and so are ``same-site``, ``none`` and ``null``.
+    """
+
+    def __init__(self, app: ASGIApp, origin: str, on_refusal: Refusal) -> None:
+        """``origin``: as a browser writes it, see ``origin_of``."""
+        self.app, self.origin, self.on_refusal = app, origin.encode(), on_refusal
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in READS or self._ours(scope):
+            await self.app(scope, receive, send)
+        else:
+            await self.on_refusal(403)(scope, receive, send)
+
+    def _ours(self, scope: Scope) -> bool:
+        sites, origins = _values(scope, b"sec-fetch-site"), _values(scope, b"origin")
+        if len(sites) > 1 or len(origins) > 1:
+            return False
+        return sites == [b"same-origin"] if sites else origins == [self.origin]
+
+
+class BodyLimit:
+    """Answers 413 to a body over ``limit`` bytes, without reading it to its end.
+
+    A body within the limit is handed to the app whole: no handler ever holds half of one, and
+    none can mistake the refusal for an error of its own.
+    """
+
+    def __init__(self, app: ASGIApp, on_refusal: Refusal, limit: int = 65_536) -> None:
+        self.app, self.on_refusal, self.limit = app, on_refusal, limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+        elif _declared_length(scope) > self.limit:
+            await self.on_refusal(413)(scope, receive, send)
+        elif scope["method"] in READS:  # whose bodies no handler reads
+            await self.app(scope, receive, send)
+        else:
+            await self._read(scope, receive, send)
+
+    async def _read(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body, more = bytearray(), True
+        while more and len(body) <= self.limit:
+            message = await receive()
+            if message["type"] != "http.request":
+                return  # the visitor left
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        if len(body) > self.limit:
+            await self.on_refusal(413)(scope, receive, send)
+        else:
+            await self.app(scope, _replayed(bytes(body), receive), send)
+
+
+def _declared_length(scope: Scope) -> int:
+    lengths = (value for value in _values(scope, b"content-length") if value.isdigit())
+    return max((int(value[:20]) for value in lengths), default=0)  # 20 digits are too many anyway
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """A ``receive`` that first gives the body already read, then whatever comes after it."""
+    waiting: Iterator[Message] = iter(({"type": "http.request", "body": body, "more_body": False},))
+
+    async def replay() -> Message:
+        return next(waiting, None) or await receive()
+
+    return replay
+
+
+def origin_of(url: str) -> str:
+    """The origin of ``url`` as browsers write it: lower case, punycode, no default port."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{host_of(url)}"
+
+
+def host_of(url: str) -> str:
+    """``name`` or ``name:port`` of ``url`` as browsers send it in ``Host``."""
+    parts = urlsplit(url)
+    name = (parts.hostname or "").encode("idna").decode()
+    host = f"[{name}]" if ":" in name else name
+    default = parts.port in (None, DEFAULT_PORTS.get(parts.scheme))
+    return host if default else f"{host}:{parts.port}"
+
+
+def client_ip(scope: Scope, hops: int) -> str:
+    """Who asks, as a key to count by: an IPv4 address, or an IPv6 network of 64 bits.
+
+    ``hops`` proxies of ours each append the peer they saw to ``X-Forwarded-For``, so the client is
+    that many from the right and all further left is hearsay. With no proxy it is the socket's peer.
+    Whoever cannot be told is ``UNKNOWN_CLIENT``.
+    """
+    if hops <= 0:
+        peer = scope.get("client")
+        return _bucket(peer[0]) if peer else UNKNOWN_CLIENT
+    chain = b",".join(_values(scope, b"x-forwarded-for")).rsplit(b",", hops)
+    return _bucket(chain[-hops].decode("latin-1")) if len(chain) >= hops else UNKNOWN_CLIENT
+
+
+@lru_cache(maxsize=4096)
+def _bucket(text: str) -> str:
+    try:
+        address = ip_address(_without_port(text.strip()))
+    except ValueError:
+        return UNKNOWN_CLIENT
+    if not isinstance(address, IPv6Address):
+        return str(address)
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(IPv6Network((int(address), 64), strict=False))  # one subscriber has a /64 or more
+
+
+def _without_port(text: str) -> str:
+    """Some proxies append ports: ``192.0.2.1:4711``, ``[2001:db8::1]:4711``."""
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0] if text.count(":") == 1 else text
+
+
+def _values(scope: Scope, name: bytes) -> list[bytes]:
+    return [value for key, value in scope["headers"] if key == name]
+
+
+def _spellings(host: str) -> set[str]:
+    name, _, port = host.rpartition(":")
+    if host.endswith("]") or not name:
+        return {host, f"{host}:80", f"{host}:443"}
+    return {host, name} if port in ("80", "443") else {host}

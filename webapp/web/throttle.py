@@ -1,0 +1,160 @@
+"""How often one visitor may do a thing: rules in the notation of ``limits``, counted by any key."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+import structlog
+from limits import RateLimitItem, parse_many
+from limits.aio.storage import MemoryStorage, RedisStorage
+from limits.aio.strategies import MovingWindowRateLimiter
+from limits.errors import StorageError
+
+if TYPE_CHECKING:
+    from redis.asyncio import ConnectionPool
+
+log = structlog.get_logger()
+
+MOST_KEYS = 20_000  # remembered by one process, some 40 MB; above, memory starts anew
+SWEEP_EVERY = 60.0  # seconds between two clearings of counts that have run out
+
+REDIS_CONNECTIONS = 8  # a process; small plans of hosted Redis allow some 20 in all
+REDIS_DEADLINE = 0.5  # seconds that Redis may hold up a page
+REDIS_PAUSE = 10.0  # seconds for which a Redis that failed is not asked again
+WARN_EVERY = 60.0  # seconds
+
+
+def parse_rule(text: str) -> tuple[RateLimitItem, ...]:
+    """The windows of a rule such as ``10/hour`` or ``2/second; 30/10minutes``.
+
+    Raises ``ValueError`` where it is not the notation of ``limits``, or allows nothing.
+    """
+    windows = tuple(parse_many(text))
+    if any(window.amount < 1 for window in windows):
+        raise ValueError(f"a rule has to allow something: {text!r}")
+    return windows
+
+
+class Throttle:
+    """Counts attempts against rules: in Redis where there is one, else in this process.
+
+    By moving windows: "10/hour" is never more than ten in any sixty minutes, and the wait that is
+    told is the true one. While Redis fails each process counts for itself, which is neither a way
+    around the limits nor a locked door.
+    """
+
+    def __init__(
+        self,
+        rules: Mapping[str, str | None],
+        redis_url: str = "",
+        *,
+        secret: str = "",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``rules`` by name, ``None`` for no limit; ``ValueError`` if one does not parse.
+
+        ``secret``: keys the hash under which a visitor is counted, the same in every process.
+        ``clock``: seconds; by it a failing Redis is left alone and warned about. The windows
+        themselves run by the time of ``limits`` and of Redis.
+        """
+        self.rules = {name: parse_rule(text) if text else () for name, text in rules.items()}
+        self.secret = blake2b(secret.encode()).digest()
+        self.clock = clock
+        self.memory = MemoryStorage()
+        self.pool = _connections(redis_url) if redis_url else None
+        self.redis = _storage(self.pool) if self.pool else None
+        self.redis_rests_until = self.quiet_until = self.sweep_at = float("-inf")
+
+    async def hit(self, name: str, key: str) -> float | None:
+        """Count an attempt of ``key`` at ``name``: ``None`` if it may be, else seconds to wait."""
+        windows = self.rules[name]
+        visitor = self._pseudonym(name, key)
+        if not windows:
+            return None
+        if self.redis and self.clock() >= self.redis_rests_until:
+            try:
+                async with asyncio.timeout(REDIS_DEADLINE):
+                    return await _count(self.redis, windows, visitor)
+            except (StorageError, OSError, TimeoutError) as error:
+                self._leave_redis(error)
+        return await self._count_here(windows, visitor)
+
+    async def aclose(self) -> None:
+        """Close the connections to Redis."""
+        if self.memory.timer:
+            self.memory.timer.cancel()
+        if self.pool:
+            await self.pool.aclose()
+
+    def _pseudonym(self, name: str, key: str) -> str:
+        """Neither memory nor Redis holds an address as it is."""
+        return blake2b(f"{name} {key}".encode(), key=self.secret, digest_size=16).hexdigest()
+
+    def _leave_redis(self, error: Exception) -> None:
+        now = self.clock()
+        self.redis_rests_until = now + REDIS_PAUSE
+        if now >= self.quiet_until:
+            self.quiet_until = now + WARN_EVERY
+            log.warning(
+                "Redis fails; each process counts for itself", error=repr(error.__cause__ or error)
+            )
+
+    async def _count_here(self, windows: tuple[RateLimitItem, ...], visitor: str) -> float | None:
+        if len(self.memory.events) > MOST_KEYS:  # so many addresses no limit by address can hold
+            await self.memory.reset()
+        self._put_off_sweep()
+        return await _count(self.memory, windows, visitor)
+
+    def _put_off_sweep(self) -> None:
+        """Let the storage sweep once in a while only.
+
+        It would go through every key after each hit, with a change of threads for each of them,
+        unless its ``timer`` is a task that still runs: so we give it one that sleeps.
+        """
+        now, timer = self.clock(), self.memory.timer
+        if now >= self.sweep_at:
+            self.sweep_at = now + SWEEP_EVERY
+        elif timer is None or timer.done():
+            self.memory.timer = asyncio.create_task(asyncio.sleep(self.sweep_at - now))
+
+
+async def _count(
+    storage: MemoryStorage | RedisStorage, windows: tuple[RateLimitItem, ...], visitor: str
+) -> float | None:
+    limiter = MovingWindowRateLimiter(storage)
+    for window in windows:
+        if not await limiter.hit(window, visitor):
+            stats = await limiter.get_window_stats(window, visitor)
+            return max(1.0, stats.reset_time - time.time())
+    return None
+
+
+def _connections(url: str) -> "ConnectionPool":
+    """Connections to the Redis at ``url``, by all that redis-py lets a URL say.
+
+    ``rediss://…?ssl_cert_reqs=none`` is TLS with a certificate that nobody vouches for, as some
+    platforms hand out. Raises ``ValueError`` for a URL that is none of Redis.
+    """
+    from redis.asyncio import BlockingConnectionPool  # noqa: PLC0415 - most start without Redis
+    from redis.asyncio.retry import Retry  # noqa: PLC0415
+    from redis.backoff import NoBackoff  # noqa: PLC0415
+
+    return BlockingConnectionPool.from_url(
+        url,
+        max_connections=REDIS_CONNECTIONS,
+        timeout=REDIS_DEADLINE,
+        socket_timeout=REDIS_DEADLINE,
+        socket_connect_timeout=REDIS_DEADLINE,
+        retry=Retry(NoBackoff(), 1),  # a connection that Redis closed while it was idle
+    )
+
+
+def _storage(pool: "ConnectionPool") -> RedisStorage:
+    return RedisStorage(
+        "async+redis://",  # bare: the pool knows the rest, and limits asks every URL for a port
+        wrap_exceptions=True,
+        implementation="redispy",
+        connection_pool=pool,  # type: ignore[arg-type]  # passed on to redis-py, says its manual
+    )
