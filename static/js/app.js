@@ -1,0 +1,145 @@
+/* Makes better what works without it: swaps, focus, pressed buttons, trouble, the password's reveal. */
+
+const OURS = [200, 422, 429, 503]; // statuses whose answers replace the step
+const main = document.getElementById("main");
+const status = document.getElementById("status");
+
+const say = (words) => {
+  if (status) status.textContent = words;
+};
+
+const isStep = (target) => target === main;
+
+// Our answers name their address; a platform's error page or a captive portal's does not.
+const isOurs = ({ response, hx }) => Boolean(hx?.replaceurl) && OURS.includes(response.status);
+
+/* Swaps */
+
+document.addEventListener("htmx:config:request", (event) => {
+  const { sourceElement, request } = event.detail.ctx;
+  if (sourceElement.matches("[data-poll]") && document.hidden) event.preventDefault();
+  const sends = sourceElement.dataset.sends?.split(" ");
+  if (sends) {
+    for (const name of new Set(request.body.keys())) {
+      if (!sends.includes(name)) request.body.delete(name);
+    }
+  }
+});
+
+document.addEventListener("htmx:before:swap", (event) => {
+  const { ctx } = event.detail;
+  if (isStep(ctx.target) ? isOurs(ctx) : ctx.response.status === 200) return;
+  event.preventDefault();
+  if (isStep(ctx.target)) showTrouble(ctx, troubleOf(ctx.response.status));
+});
+
+document.addEventListener("htmx:after:settle", (event) => {
+  if (isStep(event.target)) placeFocus();
+});
+
+document.addEventListener("htmx:after:swap", (event) => {
+  const address = event.detail.ctx.hx?.replaceurl;
+  if (address?.startsWith("/")) history.replaceState(null, "", address);
+});
+
+/* Focus: the summary of what is wrong, else the new step's heading, else where it was. */
+
+let shownStep = main?.firstElementChild?.dataset.step;
+
+const placeFocus = () => {
+  const step = main.firstElementChild;
+  const isNew = step.dataset.step !== shownStep;
+  shownStep = step.dataset.step;
+  const summary = step.querySelector("[data-summary]");
+  const heading = step.querySelector("h1");
+  if (summary) summary.focus();
+  else if (isNew || !main.contains(document.activeElement)) heading.focus({ preventScroll: true });
+  if (isNew && !summary) scrollTo(0, 0);
+};
+
+/* The pressed button says what is happening. It stays focusable, so focus is not lost. */
+
+const pressedIn = ({ sourceElement, request }) =>
+  request?.submitter ?? sourceElement.querySelector?.("[type=submit]");
+
+document.addEventListener("htmx:before:request", (event) => {
+  const { ctx } = event.detail;
+  clearTrouble();
+  const button = isStep(ctx.target) && pressedIn(ctx);
+  if (!button?.dataset.busy) return;
+  button.dataset.words = button.textContent;
+  button.textContent = button.dataset.busy;
+  button.classList.add("busy");
+  button.setAttribute("aria-disabled", "true");
+  say(button.dataset.busy);
+});
+
+document.addEventListener("htmx:finally:request", (event) => {
+  const button = pressedIn(event.detail.ctx);
+  if (!button?.dataset.words) return;
+  button.textContent = button.dataset.words;
+  delete button.dataset.words;
+  button.classList.remove("busy");
+  button.removeAttribute("aria-disabled");
+});
+
+/* Trouble: no answer of ours came. It is said above the button pressed, and everything typed stays. */
+
+const troubleOf = (code) => (code >= 500 || code < 400 ? "busy" : "refused");
+
+const clearTrouble = () => document.querySelector("[data-trouble]")?.remove();
+
+const showTrouble = ({ sourceElement, request }, kind) => {
+  if (!sourceElement.isConnected) return;
+  clearTrouble();
+  const panel = document.getElementById("trouble").content.cloneNode(true).firstElementChild;
+  panel.querySelector("[data-words]").textContent =
+    document.getElementById(`trouble-${kind}`).content.textContent;
+  const { submitter } = request;
+  panel.querySelector("[data-try-again]").addEventListener("click", () => {
+    if (sourceElement.matches("form")) sourceElement.requestSubmit(submitter);
+    else sourceElement.click();
+  });
+  say("");
+  (submitter?.closest(".buttons") ?? submitter ?? sourceElement).before(panel);
+  panel.focus();
+};
+
+document.addEventListener("htmx:error", (event) => {
+  const { ctx, error } = event.detail;
+  if (!ctx || !isStep(ctx.target) || ctx.status === "swapped") return;
+  showTrouble(ctx, error?.name === "AbortError" || error === "timeout" ? "slow" : "offline");
+});
+
+/* The password can be read, and hides again when it is sent. */
+
+const setReveal = (button, on) => {
+  const field = document.getElementById(button.getAttribute("aria-controls"));
+  field.type = on ? "text" : "password";
+  button.querySelector("[data-word]").textContent = on ? button.dataset.conceal : button.dataset.reveal;
+};
+
+const isRevealed = (button) =>
+  document.getElementById(button.getAttribute("aria-controls")).type === "text";
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("[data-reveal]");
+  if (!button) return;
+  const on = !isRevealed(button);
+  setReveal(button, on);
+  say(on ? button.dataset.revealed : button.dataset.concealed);
+});
+
+document.addEventListener(
+  "submit",
+  (event) => event.target.querySelectorAll("[data-reveal]").forEach((button) => setReveal(button, false)),
+  true,
+);
+
+/* A step has arrived, and htmx has bound its forms: show what needs scripts, start its module. */
+
+document.addEventListener("htmx:after:process", (event) => {
+  for (const button of event.target.querySelectorAll("[data-reveal]")) button.hidden = false;
+  const step = event.target.closest("[data-module]") ?? event.target.querySelector("[data-module]");
+  if (step) import(step.dataset.module).then(({ start }) => start(step, say));
+});
