@@ -1,0 +1,191 @@
+"""Static files under URLs that change with their content, compressed, cached for a year."""
+
+import asyncio
+import gzip
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import lru_cache
+from hashlib import blake2b
+from pathlib import Path
+from stat import S_ISREG
+from threading import Lock
+
+import brotli  # type: ignore[import-untyped]
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
+
+TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".svg": "image/svg+xml; charset=utf-8",
+    ".txt": "text/plain; charset=utf-8",
+    ".webmanifest": "application/manifest+json",
+    ".ico": "image/x-icon",
+    ".avif": "image/avif",
+    ".jpg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".woff2": "font/woff2",
+}
+COMPRESSED_ALREADY = {".avif", ".jpg", ".png", ".webp", ".woff2"}
+COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {  # best first
+    "br": lambda body: brotli.compress(body, quality=11),
+    "gzip": lambda body: gzip.compress(body, 9, mtime=0),
+}
+
+FOR_A_YEAR = "public, max-age=31536000, immutable"
+ASK_FIRST = "no-cache"
+
+FINGERPRINT = re.compile("[0-9a-f]{12}")
+NO_WEIGHT = re.compile(r"\s*q\s*=\s*0(\.0*)?\s*")
+
+
+class MissingAsset(LookupError):
+    """A template names a file that is not there."""
+
+
+class Assets:
+    """An ASGI app that serves a directory, and the URLs by which pages name its files.
+
+    The fingerprint is of the whole directory and stands in front of the file's path, so that what
+    a stylesheet or module refers to by a relative URL has a fingerprinted one too. A URL with
+    another fingerprint, or none, gives the file all the same, but is not kept: while a new version
+    is rolled out, old pages meet new processes and new pages old ones.
+    """
+
+    def __init__(
+        self, directory: Path | str, prefix: str = "/static", *, reload: bool = False
+    ) -> None:
+        """``prefix``: where the app is mounted. ``reload``: look for changed files at every use."""
+        self.directory, self.prefix, self.reload = Path(directory), prefix, reload
+        self._read()
+
+    def asset(self, name: str) -> str:
+        """The URL of the file at ``name`` in the directory. Raises ``MissingAsset``."""
+        self._refresh()
+        if name not in self.files:
+            raise MissingAsset(self._complaint(name))
+        return f"{self.prefix}/{self.fingerprint}/{name}"
+
+    def compress(self) -> None:
+        """Work out every compressed body now, not when first asked for: for a thread at start."""
+        for file in self.files.values():
+            for coding in file.codings:
+                file.encoded(coding)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        """Answer GET and HEAD; raises Starlette's 404 and 405, for which there are error pages."""
+        if scope.get("method") not in {"GET", "HEAD"}:
+            raise HTTPException(405, headers={"Allow": "GET, HEAD"})
+        self._refresh()
+        file, fresh = self._find(scope["path"].removeprefix(f"{self.prefix}/"))
+        if file is None:
+            raise HTTPException(404)
+        request = Headers(scope=scope)
+        coding = _preferred(",".join(request.getlist("accept-encoding")), file.codings)
+        if coding in file.compressed:
+            body = file.compressed[coding]
+        else:
+            body = await asyncio.to_thread(file.encoded, coding)
+        headers = file.headers(coding) | {"cache-control": FOR_A_YEAR if fresh else ASK_FIRST}
+        if _known(headers["etag"], request.get("if-none-match", "")):
+            await _send(send, 304, headers, b"")
+            return
+        headers["content-length"] = str(len(body))
+        await _send(send, 200, headers, b"" if scope["method"] == "HEAD" else body)
+
+    def _find(self, path: str) -> "tuple[StaticFile | None, bool]":
+        """The file at ``path``, and whether by the fingerprint of this very content."""
+        first, _, rest = path.partition("/")
+        if FINGERPRINT.fullmatch(first) and rest in self.files:
+            return self.files[rest], first == self.fingerprint
+        return self.files.get(path), False
+
+    def _refresh(self) -> None:
+        if self.reload and self._stamp() != self.stamp:
+            self._read()
+
+    def _read(self) -> None:
+        self.stamp = self._stamp()
+        self.files = {path: StaticFile.read(self.directory, path) for path, *_ in self.stamp}
+        digests = "".join(f"{name} {file.digest} " for name, file in self.files.items())
+        self.fingerprint = _digest(digests.encode())
+
+    def _stamp(self) -> list[tuple[str, int, int]]:
+        """Name, time and size of every file, in order; names with a leading dot are nobody's."""
+        found = ((path, path.stat()) for path in sorted(self.directory.rglob("*")))
+        names = ((path.relative_to(self.directory).as_posix(), status) for path, status in found)
+        return [
+            (name, status.st_mtime_ns, status.st_size)
+            for name, status in names
+            if S_ISREG(status.st_mode) and "/." not in f"/{name}"
+        ]
+
+    def _complaint(self, name: str) -> str:
+        close = get_close_matches(name, self.files, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        return f"no file {name!r} in {self.directory}/{hint}"
+
+
+@dataclass(frozen=True, slots=True)
+class StaticFile:
+    """One file as it goes out."""
+
+    type: str
+    body: bytes
+    digest: str
+    codings: tuple[str, ...]
+    compressed: dict[str, bytes]
+    lock: Lock = field(default_factory=Lock)
+
+    @classmethod
+    def read(cls, directory: Path, name: str) -> "StaticFile":
+        """The file at ``name`` in ``directory``."""
+        body, suffix = (directory / name).read_bytes(), Path(name).suffix.lower()
+        codings = () if suffix in COMPRESSED_ALREADY else tuple(COMPRESSIONS)
+        type_ = TYPES.get(suffix, "application/octet-stream")
+        return cls(type_, body, _digest(body), codings, {"": body})
+
+    def encoded(self, coding: str) -> bytes:
+        """The body in ``coding``, worked out once: up to a tenth of a second."""
+        with self.lock:
+            if coding not in self.compressed:
+                self.compressed[coding] = COMPRESSIONS[coding](self.body)
+        return self.compressed[coding]
+
+    def headers(self, coding: str) -> dict[str, str]:
+        """What a client is told about the body in ``coding``."""
+        headers = {"content-type": self.type, "etag": f'"{self.digest}{coding}"'}
+        if coding:
+            headers["content-encoding"] = coding
+        if self.codings:
+            headers["vary"] = "Accept-Encoding"
+        return headers
+
+
+async def _send(send: Send, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    await send({"type": "http.response.body", "body": body})
+
+
+@lru_cache(maxsize=256)
+def _preferred(accept_encoding: str, codings: tuple[str, ...]) -> str:
+    """The first of ``codings`` that the client takes, or none: ``""``."""
+    parts = (part.partition(";") for part in accept_encoding.lower().split(","))
+    taken = {coding.strip() for coding, _, weight in parts if not NO_WEIGHT.fullmatch(weight)}
+    return next((coding for coding in codings if coding in taken), "")
+
+
+def _known(etag: str, if_none_match: str) -> bool:
+    tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+    return etag in tags or "*" in tags
+
+
+def _digest(content: bytes) -> str:
+    return blake2b(content, digest_size=6).hexdigest()
