@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
-from uuid import uuid4
 
 import httpx
 import pytest
@@ -55,20 +54,38 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A migrated database; a test that asks for it runs once on each kind.
+def database(request: pytest.FixtureRequest) -> str:
+    """The kind of database; a test that asks for one runs once on each kind.
 
-    ``@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)`` keeps a test to one.
+    ``@pytest.mark.parametrize("database", ["sqlite"], indirect=True)`` keeps a test to one.
     """
-    if request.param == "sqlite":
+    return str(request.param)
+
+
+@pytest.fixture
+def empty_database_url(
+    database: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[str]:
+    """A database without a table."""
+    if database == "sqlite":
+        yield f"sqlite://{tmp_path}/empty.sqlite3"
+        return
+    server: pg.Postgres = request.getfixturevalue("postgres")
+    with server.database() as url:
+        yield url
+
+
+@pytest.fixture
+def database_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A migrated database without a row."""
+    if database == "sqlite":
         path = tmp_path / "test.sqlite3"
         shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
         yield f"sqlite://{path}"
         return
     server: pg.Postgres = request.getfixturevalue("postgres")
-    name = f"test_{uuid4().hex}"
-    yield server.create(name, template=request.getfixturevalue("migrated_postgres"))
-    server.drop(name)
+    with server.database(template=request.getfixturevalue("migrated_postgres")) as url:
+        yield url
 
 
 # The application in this process.

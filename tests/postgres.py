@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 
@@ -140,6 +141,13 @@ class Postgres:
     def drop(self, name: str) -> None:
         with self.connect() as connection:
             connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
+
+    @contextlib.contextmanager
+    def database(self, *, template: str = "template0") -> Iterator[str]:
+        """The URL of a database that lasts as long as the ``with`` block."""
+        name = f"test_{uuid4().hex}"
+        yield self.create(name, template=template)
+        self.drop(name)
 
 
 @contextlib.contextmanager

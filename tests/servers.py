@@ -22,7 +22,7 @@ from tests.postgres import free_port
 ROOT = Path(__file__).resolve().parent.parent
 # What every production start needs; made up, and of the form that the vendors' have.
 PRODUCTION = {
-    "SECRET_KEY": "Zk3v9Qx7Lr2Wm8Yb5Tn1Hc6Jd4Fs0Gp",
+    "SECRET_KEY": "Zk3v9Qx7Lr2Wm8Yb5Tn1Hc6Jd4Fs0GpKe7Ua3Xi",
     "TWILIO_ACCOUNT_SID": "AC" + "0123456789abcdef" * 2,
     "TWILIO_AUTH_TOKEN": "b7d0c2e4f6a8b9d1c3e5f7a9b0d2c4e6",
     "TWILIO_VERIFY_SERVICE_SID": "VA" + "0123456789abcdef" * 2,

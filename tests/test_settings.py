@@ -1,0 +1,265 @@
+"""The environment becomes Settings, or one line for each fault."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.servers import production_environ
+from webapp.settings import Settings, SettingsError
+
+SQLITE = "sqlite://app.sqlite3"
+
+
+def production(**changes: str | None) -> Settings:
+    """Settings of a whole production environment with some variables changed, or taken out."""
+    environ: dict[str, str | None] = {**production_environ(SQLITE), "WEB_CONCURRENCY": None}
+    environ |= {"BASE_URL": "https://example.com"} | changes
+    return Settings.load({name: value for name, value in environ.items() if value is not None})
+
+
+def faults(**changes: str | None) -> list[str]:
+    with pytest.raises(SettingsError) as refused:
+        production(**changes)
+    return refused.value.faults
+
+
+def test_a_whole_production_environment_has_no_fault() -> None:
+    settings = production()
+    assert not settings.development
+    assert settings.verify_provider == "twilio"
+    assert settings.base_url == "https://example.com"
+    assert settings.database_url == SQLITE
+    assert settings.log_format == "json"
+    assert settings.trusted_proxy_hops == 0
+    assert settings.redis_url == ""
+    assert settings.outbox_in_web
+    assert settings.provider_timeout == 10
+    assert settings.allowed_countries == frozenset()
+    assert settings.signups_per_ip == "10/hour"
+    assert settings.checks_per_ip == "30/10minutes"
+    assert settings.resends_per_ip == "20/hour"
+    assert settings.sends_per_phone == 10
+    assert settings.sends_per_hour == 1000
+    assert settings.prefix_brake
+
+
+def test_development_needs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = Settings.load({}, development=True)
+    assert settings.development
+    assert settings.verify_provider == "sandbox"
+    assert settings.base_url == "http://localhost:8000"
+    assert settings.database_url == "sqlite://app.sqlite3"
+    assert settings.log_format == "console"
+
+
+def test_the_development_secret_is_made_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    first = Settings.load({}, development=True).secret_key
+    assert len(first) >= 32
+    assert Settings.load({}, development=True).secret_key == first
+
+
+def test_an_empty_production_environment_names_all_that_is_missing_at_once() -> None:
+    with pytest.raises(SettingsError) as refused:
+        Settings.load({})
+    named = [fault.split(":")[0] for fault in refused.value.faults]
+    assert sorted(named) == [
+        "BASE_URL",
+        "DATABASE_URL",
+        "SECRET_KEY",
+        "TWILIO_ACCOUNT_SID",
+        "TWILIO_AUTH_TOKEN",
+        "TWILIO_NUMBER",
+        "TWILIO_VERIFY_SERVICE_SID",
+    ]
+    assert str(refused.value).splitlines() == refused.value.faults
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("SECRET_KEY", None),
+        ("SECRET_KEY", "short"),
+        ("SECRET_KEY", "a" * 64),
+        ("DATABASE_URL", None),
+        ("DATABASE_URL", "sqlite://"),
+        ("DATABASE_URL", "mysql://localhost/app"),
+        ("DATABASE_URL", "postgres://localhost"),
+        ("DATABASE_URL", "postgres://localhost:port/app"),
+        ("DATABASE_URL", "postgres://localhost/app?sslmode=maybe"),
+        ("BASE_URL", None),
+        ("BASE_URL", "example.com"),
+        ("BASE_URL", "http://example.com"),
+        ("BASE_URL", "https://example.com/signup"),
+        ("BASE_URL", "https://example.com?a=b"),
+        ("BASE_URL", "https://user@example.com"),
+        ("BASE_URL", "ftp://example.com"),
+        ("VERIFY_PROVIDER", "carrier-pigeon"),
+        ("VERIFY_PROVIDER", "sandbox"),
+        ("TWILIO_ACCOUNT_SID", None),
+        ("TWILIO_ACCOUNT_SID", "SK0123456789abcdef0123456789abcdef"),
+        ("TWILIO_AUTH_TOKEN", None),
+        ("TWILIO_VERIFY_SERVICE_SID", None),
+        ("TWILIO_VERIFY_SERVICE_SID", "MG0123456789abcdef0123456789abcdef"),
+        ("TWILIO_NUMBER", None),
+        ("TWILIO_MESSAGING_SERVICE_SID", "VA0123456789abcdef0123456789abcdef"),
+        ("TWILIO_BASE_URL", "stand-in:8000"),
+        ("AUTHY_BASE_URL", "stand-in:8000"),
+        ("ALLOWED_COUNTRIES", "DE,XX"),
+        ("TRUSTED_PROXY_HOPS", "-1"),
+        ("TRUSTED_PROXY_HOPS", "one"),
+        ("REDIS_URL", "localhost:6379"),
+        ("LOG_FORMAT", "xml"),
+        ("OUTBOX_IN_WEB", "yes"),
+        ("PROVIDER_TIMEOUT", "0"),
+        ("PROVIDER_TIMEOUT", "60"),
+        ("PROVIDER_TIMEOUT", "nan"),
+        ("PROVIDER_TIMEOUT", "soon"),
+        ("SIGNUPS_PER_IP", "many"),
+        ("CHECKS_PER_IP", "0"),
+        ("RESENDS_PER_IP", "10 per fortnight"),
+        ("SENDS_PER_PHONE", "0"),
+        ("SENDS_PER_HOUR", "-5"),
+        ("PREFIX_BRAKE", "1.5"),
+        ("WEB_CONCURRENCY", "0"),
+    ],
+)
+def test_a_faulty_variable_is_named_and_no_other(variable: str, value: str | None) -> None:
+    (fault,) = faults(**{variable: value})
+    assert fault.startswith(f"{variable}: ")
+
+
+def test_several_faults_are_all_told_at_once() -> None:
+    found = faults(SECRET_KEY=None, LOG_FORMAT="xml", SENDS_PER_HOUR="none", BASE_URL="http://a.b")
+    assert {fault.split(":")[0] for fault in found} == {
+        "SECRET_KEY",
+        "LOG_FORMAT",
+        "SENDS_PER_HOUR",
+        "BASE_URL",
+    }
+
+
+def test_a_fault_never_repeats_a_secret() -> None:
+    secret = "hunter2hunter2"
+    found = faults(SECRET_KEY=secret, DATABASE_URL=f"postgres://u:{secret}@h/d?sslmode=x")
+    assert secret not in "\n".join(found)
+
+
+def test_settings_shown_hide_their_secrets() -> None:
+    settings = production(DATABASE_URL="postgres://u:hunter2@h/d", REDIS_URL="redis://:hunter2@h")
+    shown = repr(settings)
+    assert "hunter2" not in shown
+    for secret in (settings.secret_key, settings.twilio_auth_token, settings.authy_api_key):
+        assert secret not in shown
+
+
+def test_an_api_key_replaces_the_auth_token_and_needs_its_secret() -> None:
+    key = "SK" + "0123456789abcdef" * 2
+    settings = production(
+        TWILIO_AUTH_TOKEN=None, TWILIO_API_KEY=key, TWILIO_API_KEY_SECRET="secret"
+    )
+    assert settings.twilio_api_key == key
+    (fault,) = faults(TWILIO_API_KEY="AC" + key, TWILIO_API_KEY_SECRET="secret")
+    assert "TWILIO_API_KEY" in fault
+    (fault,) = faults(TWILIO_API_KEY=key)
+    assert "TWILIO_API_KEY_SECRET" in fault
+    (fault,) = faults(TWILIO_API_KEY_SECRET="secret")
+    assert "TWILIO_API_KEY" in fault
+
+
+def test_a_messaging_service_replaces_the_number() -> None:
+    service = "MG" + "0123456789abcdef" * 2
+    settings = production(TWILIO_NUMBER=None, TWILIO_MESSAGING_SERVICE_SID=service)
+    assert settings.twilio_messaging_service_sid == service
+
+
+@pytest.mark.parametrize(
+    ("provider", "needed"),
+    [("twilio", {"TWILIO_VERIFY_SERVICE_SID"}), ("authy", {"AUTHY_API_KEY"}), ("codes", set())],
+)
+def test_each_provider_needs_its_own_credentials_and_no_others(
+    provider: str, needed: set[str]
+) -> None:
+    own = {"TWILIO_VERIFY_SERVICE_SID", "AUTHY_API_KEY"}
+    without_others = dict.fromkeys(own - needed)
+    assert production(VERIFY_PROVIDER=provider, **without_others).verify_provider == provider
+    for name in needed:
+        assert faults(**{"VERIFY_PROVIDER": provider, name: None})[0].startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres://user:p%40ss@db.example.com:5432/app",
+        "postgresql://user@localhost/app?sslmode=require",
+        "postgres://user@localhost/app?sslmode=verify-full",
+        "sqlite://app.sqlite3",
+        "sqlite:///var/lib/app.sqlite3",
+    ],
+)
+def test_database_urls_are_taken_as_platforms_write_them(url: str) -> None:
+    assert production(DATABASE_URL=url).database_url == url
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000", "http://localhost", "http://[::1]:80"])
+def test_plain_http_is_for_loopback_alone(url: str) -> None:
+    assert production(BASE_URL=url).base_url == url
+
+
+def test_countries_are_read_in_any_case_and_spacing() -> None:
+    assert production(ALLOWED_COUNTRIES="de, AT,ch ").allowed_countries == {"DE", "AT", "CH"}
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "SIGNUPS_PER_IP",
+        "CHECKS_PER_IP",
+        "RESENDS_PER_IP",
+        "SENDS_PER_PHONE",
+        "SENDS_PER_HOUR",
+        "PREFIX_BRAKE",
+    ],
+)
+def test_every_limit_can_be_switched_off(variable: str) -> None:
+    assert getattr(production(**{variable: "off"}), variable.lower()) is None
+
+
+def test_what_is_set_is_what_counts() -> None:
+    settings = production(
+        VERIFY_PROVIDER="codes",
+        TWILIO_BASE_URL="http://127.0.0.1:9000/",
+        AUTHY_BASE_URL="https://authy.example.com",
+        TRUSTED_PROXY_HOPS="2",
+        REDIS_URL="rediss://cache:6379/1",
+        LOG_FORMAT="console",
+        OUTBOX_IN_WEB="0",
+        PROVIDER_TIMEOUT="2.5",
+        SIGNUPS_PER_IP="3/minute",
+        CHECKS_PER_IP="4/day",
+        RESENDS_PER_IP="5/hour",
+        SENDS_PER_PHONE="6",
+        SENDS_PER_HOUR="7",
+        PREFIX_BRAKE="8",
+        SITE_NAME="Allotments & Co",
+        WEB_CONCURRENCY="3",
+    )
+    assert settings.twilio_base_url == "http://127.0.0.1:9000"
+    assert settings.authy_base_url == "https://authy.example.com"
+    assert settings.trusted_proxy_hops == 2
+    assert settings.redis_url == "rediss://cache:6379/1"
+    assert settings.log_format == "console"
+    assert not settings.outbox_in_web
+    assert settings.provider_timeout == 2.5
+    assert (settings.signups_per_ip, settings.checks_per_ip) == ("3/minute", "4/day")
+    assert (settings.resends_per_ip, settings.sends_per_phone) == ("5/hour", 6)
+    assert (settings.sends_per_hour, settings.prefix_brake) == (7, 8)
+    assert settings.site_name == "Allotments & Co"
+    assert settings.web_concurrency == 3
+
+
+def test_an_empty_variable_counts_as_absent() -> None:
+    assert production(REDIS_URL="", ALLOWED_COUNTRIES=" ", LOG_FORMAT="").log_format == "json"
