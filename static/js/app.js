@@ -27,11 +27,15 @@ document.addEventListener("htmx:config:request", (event) => {
 });
 
 document.addEventListener("htmx:before:swap", (event) => {
-  const { ctx } = event.detail;
-  if (isStep(ctx.target) ? isOurs(ctx) : ctx.response.status === 200) return;
+  const { ctx, tasks } = event.detail;
+  if (isStep(ctx.target) ? isOurs(ctx) : ctx.response.status === 200) return tasks.forEach(leaveFocus);
   event.preventDefault();
   if (isStep(ctx.target)) showTrouble(ctx, troubleOf(ctx.response.status));
 });
+
+// `autofocus` is for whole pages: in a page that has focus already, browsers complain of it.
+const leaveFocus = ({ fragment }) =>
+  fragment.querySelectorAll("[autofocus]").forEach((element) => element.removeAttribute("autofocus"));
 
 document.addEventListener("htmx:after:settle", (event) => {
   if (isStep(event.target)) placeFocus();
@@ -64,8 +68,8 @@ const pressedIn = ({ sourceElement, request }) =>
 
 document.addEventListener("htmx:before:request", (event) => {
   const { ctx } = event.detail;
-  clearTrouble();
-  const button = isStep(ctx.target) && pressedIn(ctx);
+  if (isStep(ctx.target)) clearTrouble();
+  const button = isStep(ctx.target) ? pressedIn(ctx) : null;
   if (!button?.dataset.busy) return;
   button.dataset.words = button.textContent;
   button.textContent = button.dataset.busy;
@@ -97,6 +101,7 @@ const showTrouble = ({ sourceElement, request }, kind) => {
     document.getElementById(`trouble-${kind}`).content.textContent;
   const { submitter } = request;
   panel.querySelector("[data-try-again]").addEventListener("click", () => {
+    (submitter ?? sourceElement).focus();
     if (sourceElement.matches("form")) sourceElement.requestSubmit(submitter);
     else sourceElement.click();
   });
