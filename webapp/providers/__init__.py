@@ -43,7 +43,7 @@ class Verifier(Protocol):
         """
 
     async def check(self, phone: str, *, reference: str, code: str) -> bool:
-        """Whether ``code`` (digits) is the one sent. Raises ``ProviderError``; never a wrong yes."""
+        """Whether ``code`` (digits) is the one sent; never a wrong yes. Raises ``ProviderError``."""
 
 
 class Messenger(Protocol):
@@ -64,9 +64,13 @@ class ProviderError(Exception):
 
     maybe_sent = False  # the vendor may have acted on the call although we have no answer
 
-    def __init__(self, detail: str = "", *, code: str = "", retry_after: float | None = None) -> None:
-        """``detail`` is for the operator's log only and holds no number, code or credential;
-        ``code`` is the vendor's own; ``retry_after`` in seconds."""
+    def __init__(
+        self, detail: str = "", *, code: str = "", retry_after: float | None = None
+    ) -> None:
+        """``detail`` is for the operator's log only and holds no number, code or credential.
+
+        ``code`` is the vendor's own; ``retry_after`` is in seconds.
+        """
         super().__init__(detail)
         self.detail, self.code, self.retry_after = detail, code, retry_after
 

@@ -1,0 +1,160 @@
+"""Authy's legacy API, for those who still have a key."""
+
+import re
+from http import HTTPStatus
+from typing import Any
+
+import phonenumbers
+
+from webapp.providers import (
+    Blocked,
+    Busy,
+    Channel,
+    CountryNotServed,
+    Gone,
+    InvalidNumber,
+    Misconfigured,
+    NotMobile,
+    OptedOut,
+    ProviderError,
+    Sent,
+    TooManySends,
+    Unreachable,
+)
+from webapp.providers.transport import Answer, Judge, Kinds, Vendor, refusal
+
+WRONG_CODE = "60020"
+NO_SUCH_USER = "60026"
+KINDS: dict[str, type[ProviderError]] = {
+    "60001": Misconfigured,  # the key
+    "60003": Busy,
+    "60008": Misconfigured,  # suspended
+    "60009": TooManySends,
+    "60010": TooManySends,
+    "60011": TooManySends,
+    "60012": TooManySends,
+    "60013": CountryNotServed,
+    "60017": Blocked,  # the user is suspended
+    "60019": Gone,  # the code was used before
+    NO_SUCH_USER: Gone,
+    "60027": InvalidNumber,
+    "60033": InvalidNumber,
+    "60060": Misconfigured,  # suspended
+    "60078": InvalidNumber,
+    "60082": NotMobile,
+    "60106": Misconfigured,  # suspended
+    "60107": Misconfigured,  # suspended
+    "60115": OptedOut,
+    "60120": TooManySends,
+}
+ORIGIN = "https://api.authy.com"
+
+
+def judge(answer: Answer, kinds: Kinds = KINDS) -> ProviderError | None:
+    """What an Authy answer means that is not a 200 with ``success``, true or "true"."""
+    fields = answer.fields
+    if answer.status == HTTPStatus.OK and str(fields.get("success")).lower() == "true":
+        return None
+    return refusal("authy", answer, fields.get("error_code"), kinds)
+
+
+def judge_check(answer: Answer) -> ProviderError | None:
+    """The same for the answer to a check, where an error may just mean a wrong code."""
+    return judge(answer, {**KINDS, WRONG_CODE: WrongCode})
+
+
+class WrongCode(ProviderError):
+    """Authy's way of saying so is an error; it goes no further than this module."""
+
+
+class Authy:
+    """One-time codes by Authy, which keeps a user for each phone."""
+
+    name = "authy"
+    channels = frozenset(Channel)
+
+    def __init__(self, vendor: Vendor, api_key: str) -> None:
+        self._vendor = vendor
+        self._headers = {"X-Authy-API-Key": api_key, "Accept": "application/json"}
+
+    async def send(
+        self,
+        phone: str,
+        *,
+        email: str,
+        channel: Channel,
+        reference: str | None = None,  # noqa: ARG002 (the user's id is the reference)
+        account: str | None = None,
+    ) -> Sent:
+        """Send a code to Authy's user ``account``, or to one made now. Raises ``ProviderError``."""
+        until = self._vendor.deadline()
+        if account:
+            try:
+                return await self._send(account, channel, until)
+            except Gone:  # the user was removed at Authy since
+                pass
+        return await self._send(await self._enrol(phone, email, until), channel, until)
+
+    async def check(self, phone: str, *, reference: str, code: str) -> bool:  # noqa: ARG002
+        """Whether the code is right: only where Authy says 200 and "is valid"."""
+        if not re.fullmatch(r"[0-9]{6,12}", code):
+            return False
+        path = f"verify/{code}/{_id(reference)}"
+        try:
+            answer = await self._call(
+                "verify", "GET", path, judge=judge_check, params={"force": "true"}
+            )
+        except WrongCode:
+            return False
+        if answer.get("token") == "is valid":
+            return True
+        raise _unreadable("token")
+
+    async def probe(self) -> None:
+        """Raise ``ProviderError`` unless the key is good."""
+        await self._call("app details", "GET", "app/details")
+
+    async def _enrol(self, phone: str, email: str, until: float) -> str:
+        try:
+            number = phonenumbers.parse(phone)
+        except phonenumbers.NumberParseException:
+            raise InvalidNumber("authy: not E.164") from None
+        answer = await self._call(
+            "new user",
+            "POST",
+            "users/new",
+            until=until,
+            data={
+                "user[email]": email,
+                "user[cellphone]": phonenumbers.national_significant_number(number),
+                "user[country_code]": str(number.country_code),
+                "send_install_link_via_sms": "false",
+            },
+        )
+        user = answer.get("user")
+        return _id(user.get("id") if isinstance(user, dict) else None)
+
+    async def _send(self, account: str, channel: Channel, until: float) -> Sent:
+        path = f"{channel.value}/{_id(account)}"
+        await self._call(channel.value, "GET", path, until=until, params={"force": "true"})
+        return Sent(reference=account, account=account)
+
+    async def _call(
+        self, name: str, method: str, path: str, *, judge: Judge = judge, **rest: Any
+    ) -> dict[str, Any]:
+        url = f"{ORIGIN}/protected/json/{path}"
+        answer = await self._vendor.call(
+            name, method, url, judge=judge, headers=self._headers, **rest
+        )
+        return answer.fields
+
+
+def _id(user: object) -> str:
+    """A user's id, fit to stand in a URL."""
+    if isinstance(user, int | str) and re.fullmatch(r"[0-9]{1,20}", str(user)):
+        return str(user)
+    raise _unreadable("id")
+
+
+def _unreadable(what: str) -> Unreachable:
+    return Unreachable(f"authy: unreadable answer ({what})", maybe_sent=True)

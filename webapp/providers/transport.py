@@ -1,0 +1,287 @@
+"""Calls to vendors over one HTTP client: bounded in number and time, repeated only where safe."""
+
+import asyncio
+import json
+import math
+import random
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+import structlog
+
+from webapp.providers import Busy, Misconfigured, ProviderError, Unreachable
+from webapp.providers.pools import LONGEST, http_client
+
+__all__ = ["Answer", "Judge", "Kinds", "Vendor", "http_client", "refusal", "retry_after"]
+
+AT_ONCE = 1000  # calls in flight to one vendor from one process
+ATTEMPTS = 3
+LARGEST_ANSWER = 1 << 20  # bytes; the longest we ask for, a list of texts, is a tenth of it
+FURTHEST = 86_400.0  # seconds: a Retry-After beyond a day is rubbish or might as well be
+
+log = structlog.get_logger("providers")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a vendor said."""
+
+    status: int
+    headers: httpx.Headers
+    content: bytes
+
+    @property
+    def text(self) -> str:
+        """The body as text, whatever its bytes."""
+        return self.content.decode("utf-8", "replace")
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The body's JSON object; empty where it is anything else."""
+        try:
+            body = json.loads(self.content)
+        except (ValueError, RecursionError):
+            return {}
+        return body if isinstance(body, dict) else {}
+
+    @property
+    def retry_after(self) -> float | None:
+        """The seconds the vendor asks us to wait, where it does so legibly."""
+        return retry_after(self.headers.get("retry-after"))
+
+
+Judge = Callable[[Answer], ProviderError | None]  # what is wrong with it, if anything
+Kinds = Mapping[str, type[ProviderError]]  # one vendor's error codes, in our words
+
+
+def refusal(vendor: str, answer: Answer, code: object, kinds: Kinds) -> ProviderError:
+    """What an answer that is no success means: by the vendor's ``code``, else by its status."""
+    known = str(code) if re.fullmatch(r"[0-9]{1,6}", str(code)) else ""
+    kind = kinds.get(known) or _by_status(answer, known)
+    detail = f"{vendor}: {answer.status} {known}".rstrip()
+    if kind is Unreachable:
+        return Unreachable(detail, maybe_sent=True, code=known, retry_after=answer.retry_after)
+    return kind(detail, code=known, retry_after=answer.retry_after)
+
+
+def _by_status(answer: Answer, code: str) -> type[ProviderError]:
+    # A 503 in the vendor's own words was turned away at the door; one in HTML comes from a proxy,
+    # behind which the call may have been at work.
+    turned_away = code or answer.retry_after is not None
+    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return Busy
+    if answer.status == HTTPStatus.SERVICE_UNAVAILABLE and turned_away:
+        return Busy
+    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status in HALF_ANSWERS:
+        return Unreachable
+    return Misconfigured
+
+
+HALF_ANSWERS = {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.REQUEST_TIMEOUT}
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    name: str
+    request: httpx.Request
+    auth: tuple[str, str] | None
+    judge: Judge
+    until: float
+
+
+class Vendor:
+    """One vendor, and how many calls it may have from us at once, and for how long."""
+
+    def __init__(
+        self,
+        name: str,
+        client: httpx.AsyncClient,
+        *,
+        base_url: str = "",
+        at_once: int = AT_ONCE,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """``base_url`` stands in for the scheme and host of every call; the path is unchanged."""
+        self.name = name
+        self._client = client
+        self._base_url = base_url.rstrip("/")
+        self._at_once = at_once
+        self._sleep = sleep
+        self._in_flight = 0
+
+    def deadline(self) -> float:
+        """When a call that starts now has to be over, by the event loop's clock."""
+        return asyncio.get_running_loop().time() + (self._client.timeout.read or LONGEST)
+
+    async def call(
+        self,
+        name: str,
+        method: str,
+        url: str,
+        *,
+        judge: Judge,
+        until: float | None = None,
+        params: Mapping[str, Any] | None = None,
+        data: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+    ) -> Answer:
+        """The vendor's answer, in which ``judge`` finds nothing wrong. Raises ``ProviderError``.
+
+        ``name`` stands for the call in the log, where nothing of its URL or data may. ``until``
+        lets several calls share one ``deadline()``.
+        """
+        if self._in_flight >= self._at_once:
+            raise Busy(f"{self.name}: {self._at_once} calls in flight", retry_after=1.0)
+        self._in_flight += 1
+        try:
+            request = self._client.build_request(
+                method, self._at(url), params=params, data=data, headers=headers
+            )
+            return await self._insist(_Call(name, request, auth, judge, until or self.deadline()))
+        finally:
+            self._in_flight -= 1
+
+    def _at(self, url: str) -> str:
+        if not self._base_url:
+            return url
+        path = url.partition("://")[2].partition("/")[2]
+        return f"{self._base_url}/{path}"
+
+    async def _insist(self, call: _Call) -> Answer:
+        attempt = 1
+        while True:
+            try:
+                return await self._try(call, attempt)
+            except ProviderError as error:
+                pause = _pause(error, attempt)
+                if attempt == ATTEMPTS or not _unprocessed(error) or not self._fits(pause, call):
+                    raise
+            await self._sleep(pause)
+            attempt += 1
+
+    async def _try(self, call: _Call, attempt: int) -> Answer:
+        started, answer = _now(), None
+        try:
+            answer = await self._ask(call)
+            if error := call.judge(answer):
+                raise error
+        except ProviderError as error:
+            self._report(call, attempt, started, answer, error)
+            raise
+        self._report(call, attempt, started, answer)
+        return answer
+
+    async def _ask(self, call: _Call) -> Answer:
+        try:
+            async with asyncio.timeout_at(call.until):
+                response = await self._client.send(call.request, auth=call.auth, stream=True)
+                try:
+                    content = await _read(response)
+                finally:
+                    await response.aclose()
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, TimeoutError) as fault:
+            # httpx's words may quote the URL, in which Authy's codes are: none in a traceback.
+            raise self._unreachable(type(fault)) from None
+        return Answer(response.status_code, response.headers, content)
+
+    def _unreachable(self, fault: type[Exception]) -> Unreachable:
+        return Unreachable(
+            f"{self.name}: {fault.__name__}", maybe_sent=not issubclass(fault, NEVER_SENT)
+        )
+
+    def _fits(self, pause: float, call: _Call) -> bool:
+        """Whether another attempt has the time to tell "never connected" from "no answer"."""
+        return _now() + pause + 1.1 * (self._client.timeout.connect or 0) <= call.until
+
+    def _report(
+        self,
+        call: _Call,
+        attempt: int,
+        started: float,
+        answer: Answer | None,
+        error: ProviderError | None = None,
+    ) -> None:
+        words: dict[str, Any] = {
+            "vendor": self.name,
+            "call": call.name,
+            "attempt": attempt,
+            "ms": round((_now() - started) * 1000),
+        }
+        if answer:
+            words["status"] = answer.status
+            if near_limit(answer.headers.get("twilio-reached-rate-limit")):
+                words["near_limit"] = True
+        if error is None:
+            log.info("provider call", **words)
+        else:
+            log.warning(
+                "provider call failed",
+                **words,
+                code=error.code,
+                kind=type(error).__name__,
+                detail=error.detail,
+            )
+
+
+NEVER_SENT = (
+    httpx.ConnectError,  # refused, no such host, a certificate we do not trust
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+    httpx.InvalidURL,
+)
+
+
+class AnswerTooLong(httpx.StreamError):
+    """More bytes than any answer of this vendor has."""
+
+
+async def _read(response: httpx.Response) -> bytes:
+    content = bytearray()
+    async for chunk in response.aiter_raw():
+        content += chunk
+        if len(content) > LARGEST_ANSWER:
+            raise AnswerTooLong(f"over {LARGEST_ANSWER} bytes")
+    return bytes(content)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _unprocessed(error: ProviderError) -> bool:
+    return isinstance(error, Busy | Unreachable) and not error.maybe_sent
+
+
+def _pause(error: ProviderError, attempt: int) -> float:
+    """What the vendor asks for, else 0.1-0.2 s and then 0.2-0.4 s, so that callers spread out."""
+    if error.retry_after is not None:
+        return error.retry_after
+    return random.uniform(0.1, 0.2) * attempt  # noqa: S311 (no secret)
+
+
+def retry_after(value: str | None) -> float | None:
+    """The seconds a Retry-After header asks for, by number or date; None where illegible."""
+    value = (value or "").strip()
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value):
+        return min(float(value), FURTHEST)
+    try:
+        moment = parsedate_to_datetime(value)
+        wait = (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return min(max(math.ceil(wait), 0.0), FURTHEST)
+
+
+def near_limit(value: str | None) -> bool:
+    """Whether a Twilio-Reached-Rate-Limit header, a free string, says that we are close to one."""
+    return (value or "").strip().lower() not in {"", "0", "false", "no", "none"}
