@@ -9,7 +9,6 @@ from difflib import get_close_matches
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
-from stat import S_ISREG
 from threading import Lock
 
 import brotli  # type: ignore[import-untyped]
@@ -118,12 +117,12 @@ class Assets:
 
     def _stamp(self) -> list[tuple[str, int, int]]:
         """Name, time and size of every file, in order; names with a leading dot are nobody's."""
-        found = ((path, path.stat()) for path in sorted(self.directory.rglob("*")))
-        names = ((path.relative_to(self.directory).as_posix(), status) for path, status in found)
+        files = (path for path in sorted(self.directory.rglob("*")) if path.is_file())
+        named = ((path.relative_to(self.directory).as_posix(), path.stat()) for path in files)
         return [
             (name, status.st_mtime_ns, status.st_size)
-            for name, status in names
-            if S_ISREG(status.st_mode) and "/." not in f"/{name}"
+            for name, status in named
+            if "/." not in f"/{name}"
         ]
 
     def _complaint(self, name: str) -> str:

@@ -1,0 +1,153 @@
+"""Structured logs, one line a request, in which no number, address, code or password appears."""
+
+import logging
+import re
+import secrets
+import sys
+from collections.abc import Callable
+from time import perf_counter
+from typing import TextIO
+
+import structlog
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.types import Processor
+
+from webapp.web.redaction import fingerprint, key_fingerprints, redact, scrub
+
+log = structlog.get_logger()
+
+QUIET = ("aiosqlite", "asyncpg", "httpcore", "httpx", "tortoise", "twilio", "uvicorn.access")
+REQUEST_ID = re.compile(rb"[A-Za-z0-9-]{8,64}")
+CLIENT_LEFT = 499  # as nginx has it: nobody is there to read an answer
+
+PLAIN_500 = PlainTextResponse("Something went wrong on our side. Please try again.", 500)
+
+
+def configure(format: str = "json", *, secret: str = "", stream: TextIO | None = None) -> None:  # noqa: A002
+    """Send all logs, structlog's and the standard library's, through one pipeline to ``stream``.
+
+    ``format``: ``json`` or ``console``. ``secret``: makes fingerprints the same in every process.
+    ``stream``: standard output, if not given.
+    """
+    if secret:
+        key_fingerprints(secret)
+    stream = stream or sys.stdout
+    begin: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.add_log_level,
+    ]
+    end: list[Processor] = [structlog.processors.format_exc_info, redact, _renderer(format, stream)]
+    structlog.configure(
+        processors=[*begin, *end],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(stream),
+    )
+    _configure_standard_library(begin, end, stream)
+
+
+def _renderer(format: str, stream: TextIO) -> Processor:  # noqa: A002
+    if format == "json":
+        return structlog.processors.JSONRenderer()
+    return structlog.dev.ConsoleRenderer(
+        colors=stream.isatty(),
+        exception_formatter=structlog.dev.plain_traceback,  # others show the values of variables
+    )
+
+
+def _configure_standard_library(
+    begin: list[Processor], end: list[Processor], stream: TextIO
+) -> None:
+    named = [*begin, structlog.stdlib.add_logger_name]
+    bare = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=named, processors=[bare, *end])
+    )
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    logging.captureWarnings(capture=True)
+    for name in QUIET:  # they tell URLs, statements and their values
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class RequestLog:
+    """Gives every request an id and a line in the log, and is where exceptions end.
+
+    The id is in ``scope["request_id"]``, in every line logged meanwhile, and in the answer's
+    ``X-Request-ID``. An exception that nothing else has handled is logged and answered with the
+    error page, or in plain words where even that fails.
+    """
+
+    def __init__(
+        self, app: ASGIApp, on_error: Callable[[int], ASGIApp], client: Callable[[Scope], str]
+    ) -> None:
+        """``on_error``: given 500, the app that answers with it.
+
+        ``client``: tells who asks, of whom the log has the fingerprint.
+        """
+        self.app, self.on_error, self.client = app, on_error, client
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began, answer = perf_counter(), _Answer(send, _request_id(scope))
+        scope["request_id"] = answer.request_id.decode()
+        with structlog.contextvars.bound_contextvars(request_id=scope["request_id"]):
+            try:
+                await self.app(scope, receive, answer.send)
+            except Exception:
+                log.exception("unhandled exception")
+                if answer.status:  # half an answer is out: only the server can break it off
+                    raise
+                await self._apologise(scope, receive, answer)
+            finally:
+                self._tell(scope, answer.status or CLIENT_LEFT, perf_counter() - began)
+
+    async def _apologise(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        try:
+            await self.on_error(500)(scope, receive, answer.send)
+        except Exception:
+            log.exception("the error page failed")
+            if answer.status:
+                raise
+            await PLAIN_500(scope, receive, answer.send)
+
+    def _tell(self, scope: Scope, status: int, seconds: float) -> None:
+        log.info(
+            "request",
+            method=scope["method"],
+            path=scope["path"],  # never the query, which strangers and other sites' links fill
+            status=status,
+            ms=round(seconds * 1000, 1),
+            client=fingerprint(self.client(scope)),
+        )
+
+
+class _Answer:
+    """One request's way out: adds the id, remembers the status."""
+
+    __slots__ = ("_send", "request_id", "status")
+
+    def __init__(self, send: Send, request_id: bytes) -> None:
+        self._send, self.request_id, self.status = send, request_id, 0
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = [*message.get("headers", ()), (b"x-request-id", self.request_id)]
+            message = {**message, "headers": headers}
+        await self._send(message)
+
+
+def _request_id(scope: Scope) -> bytes:
+    """The proxy's id if there is one that looks like an id, and like nothing personal."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
+            return value if scrub(value.decode()) == value.decode() else _new_id()
+    return _new_id()
+
+
+def _new_id() -> bytes:
+    return secrets.token_hex(8).encode()
