@@ -145,6 +145,6 @@ document.addEventListener(
 
 document.addEventListener("htmx:after:process", (event) => {
   for (const button of event.target.querySelectorAll("[data-reveal]")) button.hidden = false;
-  const step = event.target.closest("[data-module]") ?? event.target.querySelector("[data-module]");
-  if (step) import(step.dataset.module).then(({ start }) => start(step, say));
+  const step = main?.querySelector("[data-step=verification]");
+  if (step && !step.dataset.started) import("./code.js").then(({ start }) => start(step, say));
 });
