@@ -1,0 +1,210 @@
+"""Every state of every step, from the real templates, forms and words. Development only."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from webapp.accounts import limits, phones
+from webapp.accounts.flow import CodeExpired, WrongCode
+from webapp.accounts.forms import CodeForm, PhoneForm, SignupForm
+from webapp.pages import errors, verification
+from webapp.pages.words import Obstacle, Problem, problem, throttled
+from webapp.providers import (
+    Blocked,
+    Busy,
+    Channel,
+    CountryNotServed,
+    InvalidNumber,
+    Misconfigured,
+    NotMobile,
+    Unreachable,
+)
+from webapp.web.templates import page, render, respond
+
+COUNTRY = "GB"
+PHONE = "+44 7400 123456"
+TYPED = {
+    "name": "Ada Lovelace",
+    "email": "ada@example.com",
+    "country": COUNTRY,
+    "phone": "07400 123456",
+    "password": "seven quiet herons",
+}
+WRONG = {"name": "", "email": "ada@", "country": "", "phone": "123", "password": "password1"}
+MINUTES = timedelta(minutes=8)
+DIRECTIONS = ("ltr", "rtl")
+
+
+@dataclass(frozen=True)
+class State:
+    """One page as it can come to be: its words for the index, and what its template is given."""
+
+    words: str
+    template: str
+    context: Callable[[], Mapping[str, Any]]
+
+
+# --- the states, step by step ----------------------------------------------------------------
+
+
+def _signup(
+    words: str, typed: Mapping[str, str] | None = None, fault: Problem | None = None
+) -> State:
+    """The form with ``typed`` in it; without, as it is before anything was sent."""
+
+    def context() -> dict[str, Any]:
+        form = SignupForm.parse(FormData(typed)) if typed else SignupForm(country=COUNTRY)
+        return _stopped(form, fault) | _numbers(form) | {"signup_key": "gallery"}
+
+    return State(words, "steps/signup.html", context)
+
+
+def _phone(words: str, typed: str = TYPED["phone"], fault: Problem | None = None) -> State:
+    def context() -> dict[str, Any]:
+        form = PhoneForm.parse(FormData(country=COUNTRY, phone=typed))
+        return _stopped(form, fault) | _numbers(form) | {"phone": PHONE}
+
+    return State(words, "steps/phone.html", context)
+
+
+def _code(
+    words: str, fault: Problem | None = None, typed: str | None = None, **standing: Any
+) -> State:
+    """The code step; ``typed`` is what was sent as a code, and ``standing`` what is unusual."""
+
+    def context() -> dict[str, Any]:
+        form = CodeForm() if typed is None else CodeForm.parse(FormData(code=typed))
+        usual = {"state": "waiting", "attempts_left": 5, "resend_in": 30, "can_call": True}
+        return {"phone": PHONE, "notice": None} | _stopped(form, fault) | usual | standing
+
+    return State(words, "steps/verification.html", context)
+
+
+def _account(words: str, *, verified: bool = False, email_taken: bool = False) -> State:
+    person = {"name": TYPED["name"], "email": TYPED["email"], "phone": PHONE}
+    standing = {"verified": verified, "email_taken": email_taken}
+    return State(words, "steps/account.html", lambda: person | standing)
+
+
+def _error(status: int) -> State:
+    title, text = errors.WORDS[status]
+    context = {"title": title, "text": text, "request_id": "3f9a1c7e52d04b86"}
+    return State(f"{status}: {title}", "errors/error.html", lambda: context)
+
+
+def _stopped(form: SignupForm | PhoneForm | CodeForm, fault: Problem | None) -> dict[str, Any]:
+    if fault and fault.field:
+        form.errors[fault.field] = fault.words
+    return {"form": form, "problem": fault.words if fault and not fault.field else None}
+
+
+def _numbers(form: PhoneForm) -> dict[str, Any]:
+    return {"countries": phones.countries(), "example": phones.example(form.country)}
+
+
+def _checking(obstacle: Obstacle) -> Problem:
+    return problem(obstacle, checking=True)
+
+
+SIGNUP = {
+    "signup": _signup("Empty"),
+    "signup-missing": _signup("Sent with nothing in it", {"country": COUNTRY}),
+    "signup-errors": _signup("Every field wrong", WRONG),
+    "signup-short-number": _signup("Number too short", TYPED | {"phone": "0740"}),
+    "signup-landline": _signup("A landline", TYPED | {"phone": "020 7946 0000"}),
+    "signup-premium": _signup("A special-rate number", TYPED | {"phone": "0909 879 0000"}),
+    "signup-short-password": _signup("Password too short", TYPED | {"password": "heron"}),
+    "signup-own-words": _signup("Password made of the name", TYPED | {"password": "adalovelace"}),
+    "signup-blocked-country": _signup("Country not served", TYPED, problem(CountryNotServed())),
+    "signup-throttled": _signup("Too many from one network", TYPED, throttled(1500)),
+    "signup-braked": _signup("Prefix braked", TYPED, problem(limits.PrefixBraked(MINUTES))),
+    "signup-provider-down": _signup("Text service down", TYPED, problem(Busy())),
+    "signup-overloaded": _signup("Too many visitors", TYPED, problem(limits.Overloaded(MINUTES))),
+}
+CODE = {
+    "code": _code("Waiting for the code, cooling down", can_call=False),
+    "code-call": _code("A call is offered", resend_in=0),
+    "code-resent": _code("Sent again", notice=verification.AGAIN[Channel.SMS]),
+    "code-calling": _code("Calling", notice=verification.AGAIN[Channel.CALL]),
+    "code-missing": _code("Sent empty", typed=""),
+    "code-malformed": _code("Not six digits", typed="12 34"),
+    "code-wrong": _code("Wrong code", _checking(WrongCode(3)), "123456", attempts_left=3),
+    "code-last-attempt": _code(
+        "Wrong code, one try left", _checking(WrongCode(1)), "123456", attempts_left=1
+    ),
+    "code-one-left": _code("One try left, after a reload", attempts_left=1),
+    "code-cooling-down": _code(
+        "Asked too soon", problem(limits.CoolingDown(timedelta(seconds=25)))
+    ),
+    "code-sends-spent": _code(
+        "Sent as often as we do", problem(limits.SendsSpent(MINUTES)), resend_in=480
+    ),
+    "code-throttled": _code("Too many tries from one network", throttled(300)),
+    "code-unchecked": _code(
+        "Text service down while checking", _checking(Unreachable(maybe_sent=True)), "123456"
+    ),
+    "code-unsent": _code(
+        "Text service down while sending",
+        problem(Unreachable(maybe_sent=False)),
+        state="unsent",
+        resend_in=0,
+    ),
+    "code-maybe-sent": _code("Text service fell silent", problem(Unreachable(maybe_sent=True))),
+    "code-misconfigured": _code(
+        "Text service refuses us", problem(Misconfigured()), state="unsent", resend_in=0
+    ),
+    "code-expired": _code("Expired", state="expired", resend_in=0),
+    "code-entered-late": _code(
+        "Entered after it expired", _checking(CodeExpired()), state="expired", resend_in=0
+    ),
+    "code-exhausted": _code("Too many wrong codes", state="exhausted", resend_in=480),
+}
+NUMBER = {
+    "phone": _phone("The number we have", TYPED["phone"]),
+    "phone-missing": _phone("Sent empty", ""),
+    "phone-short": _phone("Number too short", "0740"),
+    "phone-refused": _phone("Not a number in use", fault=problem(InvalidNumber())),
+    "phone-landline": _phone("The vendor says landline", fault=problem(NotMobile())),
+    "phone-blocked": _phone("The vendor blocks it", fault=problem(Blocked())),
+    "phone-changes-spent": _phone("Changed too often", fault=problem(limits.ChangesSpent())),
+    "phone-provider-down": _phone("Text service down", fault=problem(Busy())),
+}
+ACCOUNT = {
+    "account": _account("Verified", verified=True),
+    "account-unverified": _account("Not verified yet"),
+    "account-email-taken": _account("The email has an account", email_taken=True),
+}
+ERRORS = {f"error-{status}": _error(status) for status in errors.WORDS}
+
+GROUPS = {
+    "Sign-up": SIGNUP,
+    "Code": CODE,
+    "Another number": NUMBER,
+    "Account": ACCOUNT,
+    "Errors": ERRORS,
+}
+STATES = SIGNUP | CODE | NUMBER | ACCOUNT | ERRORS
+
+
+# --- the pages -------------------------------------------------------------------------------
+
+
+async def index(request: Request) -> Response:
+    """What there is to look at."""
+    return respond(request, render(request, "sandbox/gallery.html", groups=GROUPS))
+
+
+async def show(request: Request) -> Response:
+    """One state, whole, as a visitor meets it; ``?dir=rtl`` from right to left."""
+    state = STATES.get(request.path_params["state"])
+    if state is None:
+        raise HTTPException(404)
+    asked = request.query_params.get("dir", "")
+    direction = asked if asked in DIRECTIONS else DIRECTIONS[0]
+    return page(request, state.template, dir=direction, **state.context())
