@@ -12,8 +12,9 @@ from tests.servers import ROOT
 KNOWS: dict[str, set[str]] = {
     "__main__": {"*"},
     "app": {"*"},
+    "play": {"providers", "sandbox", "settings"},
     "routes": {"pages"},
-    "pages": {"accounts", "web"},
+    "pages": {"accounts", "providers!", "web"},
     "accounts": {"providers!", "database"},
     "providers": set(),
     "sandbox": set(),

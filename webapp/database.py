@@ -132,6 +132,14 @@ class Database:
         return [step.migration.name for step in await executor.plan()]
 
 
+    async def ready(self) -> bool:
+        """Whether the database answers and has every migration."""
+        try:
+            return not await self.missing_migrations()
+        except DATABASE_ERRORS:
+            return False
+
+
 async def _migrate(connection: BaseDBAsyncClient) -> list[str]:
     applied: list[str] = []
 

@@ -1,5 +1,7 @@
 """The environment, read once into frozen Settings; nothing else reads ``os.environ``."""
 
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -61,11 +63,20 @@ class Settings:
     sends_per_hour: int | None
     prefix_brake: int | None
     web_concurrency: int
+    port: int
 
     @classmethod
     def load(cls, environ: Mapping[str, str], *, development: bool = False) -> "Settings":
         """Settings from ``environ``; raises ``SettingsError`` with every fault at once."""
         return _Reader(environ, development).settings()
+
+    @classmethod
+    def from_environment(cls, *, development: bool = False, **instead: str) -> "Settings":
+        """The process's own settings. Where they are faulty it ends, with status 1 and the faults."""
+        try:
+            return cls.load({**os.environ, **instead}, development=development)
+        except SettingsError as error:
+            sys.exit("\n".join(["The settings are faulty:", *error.faults]))
 
     @property
     def host(self) -> str:
@@ -117,6 +128,7 @@ class _Reader:
             sends_per_hour=self.limit("SENDS_PER_HOUR", 1000),
             prefix_brake=self.limit("PREFIX_BRAKE", PREFIX_BRAKE),
             web_concurrency=self.integer("WEB_CONCURRENCY", 1, 1, 64),
+            port=self.integer("PORT", 8000, 1, 65535),
         )
         self.credentials(settings)
         if self.faults:

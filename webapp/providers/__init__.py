@@ -43,7 +43,10 @@ class Verifier(Protocol):
         """
 
     async def check(self, phone: str, *, reference: str, code: str) -> bool:
-        """Whether ``code`` (digits) is the one sent; never a wrong yes. Raises ``ProviderError``."""
+        """Whether ``code`` is the one sent; never a wrong yes. Raises ``ProviderError``."""
+
+    async def probe(self) -> None:
+        """Ask the vendor whether we are set up right; sends nothing. Raises ``ProviderError``."""
 
 
 class Messenger(Protocol):
@@ -57,6 +60,9 @@ class Messenger(Protocol):
 
         Asked before a text is sent again whose first sending ended in silence.
         """
+
+    async def probe(self) -> None:
+        """Ask the vendor whether we are set up right; sends nothing. Raises ``ProviderError``."""
 
 
 class ProviderError(Exception):

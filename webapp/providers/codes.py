@@ -66,6 +66,10 @@ class Codes:
             raise Gone("codes: expired")
         return hmac.compare_digest(self._code(reference, phone).encode(), code.encode())
 
+    async def probe(self) -> None:
+        """As the messenger's: codes have no vendor of their own. Raises ``ProviderError``."""
+        await self._messenger.probe()
+
     def _challenge(self) -> str:
         return f"{int(self._clock().timestamp())}.{secrets.token_urlsafe(16)}"
 

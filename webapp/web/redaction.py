@@ -4,6 +4,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from datetime import date, timedelta
+from functools import lru_cache
 from hashlib import blake2b
 from uuid import UUID
 
@@ -124,6 +125,7 @@ def _clean_text(key: str, text: str) -> str:
     return scrub(text[:LONGEST])
 
 
+@lru_cache(maxsize=512)
 def _is_secret(key: str) -> bool:
     return key.lower() in SECRET_KEYS or SECRET_PARTS.search(key) is not None
 

@@ -1,0 +1,133 @@
+"""What was spent: sends and guesses, counted over sliding windows and reserved before they happen.
+
+``reserve_send`` and ``reserve_check`` run inside the caller's transaction and take locks that it
+holds until it commits: only then do many processes at once count right.
+"""
+
+from datetime import datetime, timedelta
+
+import structlog
+from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.queryset import QuerySet
+
+from webapp.accounts.limits import (
+    BRAKE_WINDOW,
+    BUDGET_KEPT_FOR_KNOWN,
+    BUDGET_WINDOW,
+    DAY,
+    WRONG_CHECKS_PER_PHONE,
+    BudgetSpent,
+    PhoneChecksSpent,
+    PhoneSendsSpent,
+    PrefixBraked,
+    Refused,
+    SpendingLimits,
+)
+from webapp.accounts.models import Attempt, Kind, User
+from webapp.accounts.phones import dialling_prefix
+from webapp.database import serialise
+
+log = structlog.get_logger(__name__)
+NO_VERIFICATION = 0  # a confirmation text belongs to none
+
+
+async def reserve_send(
+    db: BaseDBAsyncClient, phone: str, verification_id: int, spending: SpendingLimits, now: datetime
+) -> None:
+    """Write one code to ``phone`` down as sent, or raise the ``Refused`` of the limit it breaks."""
+    prefix = dialling_prefix(phone)
+    if spending != SpendingLimits(None, None, None):
+        await serialise(db, "sends")
+        await _phone_allows(phone, spending.sends_per_phone, now)
+        await _prefix_allows(prefix, spending.prefix_brake, now)
+        await _budget_allows(phone, spending.sends_per_hour, now)
+    await Attempt.create(
+        kind=Kind.SEND, phone=phone, prefix=prefix, verification_id=verification_id, at=now
+    )
+
+
+async def reserve_confirmation(
+    db: BaseDBAsyncClient, phone: str, spending: SpendingLimits, now: datetime
+) -> Attempt:
+    """Write a confirmation text down as sent; raises ``BudgetSpent`` when it has to wait."""
+    if spending.sends_per_hour is not None:
+        await serialise(db, "sends")
+        await _within(_sends(now - BUDGET_WINDOW), spending.sends_per_hour, BUDGET_WINDOW, now, BudgetSpent)
+    return await Attempt.create(
+        kind=Kind.SEND,
+        phone=phone,
+        prefix=dialling_prefix(phone),
+        verification_id=NO_VERIFICATION,
+        proven=True,
+        at=now,
+    )
+
+
+async def reserve_check(
+    db: BaseDBAsyncClient, phone: str, verification_id: int, now: datetime
+) -> None:
+    """Write one guess for ``phone`` down, before it is known to be wrong."""
+    await serialise(db, f"checks {phone}")
+    wrong = Attempt.filter(phone=phone, kind=Kind.CHECK, at__gt=now - DAY, proven=False)
+    await _within(wrong, WRONG_CHECKS_PER_PHONE, DAY, now, PhoneChecksSpent)
+    await Attempt.create(
+        kind=Kind.CHECK, phone=phone, prefix="", verification_id=verification_id, at=now
+    )
+
+
+async def give_back(kind: Kind, verification_id: int) -> None:
+    """Strike the last attempt of a verification: the vendor surely did nothing."""
+    last = await Attempt.filter(kind=kind, verification_id=verification_id).order_by("-id").first()
+    if last:
+        await last.delete()
+
+
+async def prove(verification_id: int) -> None:
+    """The code was right: what it took was neither pumping nor guessing."""
+    await Attempt.filter(verification_id=verification_id).update(proven=True)
+
+
+async def _phone_allows(phone: str, most: int | None, now: datetime) -> None:
+    if most is not None:
+        sends = Attempt.filter(phone=phone, kind=Kind.SEND, at__gt=now - DAY)
+        sends = sends.exclude(verification_id=NO_VERIFICATION)
+        await _within(sends, most, DAY, now, PhoneSendsSpent)
+
+
+async def _prefix_allows(prefix: str, most: int | None, now: datetime) -> None:
+    if most is None:
+        return
+    unverified = Attempt.filter(prefix=prefix, at__gt=now - BRAKE_WINDOW, proven=False)
+    try:
+        await _within(unverified, most, BRAKE_WINDOW, now, PrefixBraked)
+    except PrefixBraked as refused:
+        log.warning("prefix_braked", prefix=prefix, unverified=most, seconds=refused.seconds)
+        raise
+
+
+async def _budget_allows(phone: str, most: int | None, now: datetime) -> None:
+    """The last part of the budget is for people we know: an attack must not lock them out."""
+    if most is None:
+        return
+    sends = _sends(now - BUDGET_WINDOW)
+    kept = int(most * BUDGET_KEPT_FOR_KNOWN)
+    spent = await sends.count()
+    if spent < most - kept:
+        return
+    if spent < most and await User.exists(phone=phone, verified_at__not_isnull=True):
+        return
+    log.warning("budget_spent", sends=spent, budget=most)
+    await _within(sends, 0, BUDGET_WINDOW, now, BudgetSpent)
+
+
+def _sends(since: datetime) -> QuerySet[Attempt]:
+    return Attempt.filter(at__gt=since, kind=Kind.SEND)
+
+
+async def _within(
+    attempts: QuerySet[Attempt], most: int, window: timedelta, now: datetime, refusal: type[Refused]
+) -> None:
+    """Raise ``refusal`` when there are ``most`` already; it waits for the oldest to leave."""
+    if await attempts.count() >= most:
+        oldest = await attempts.order_by("at").first()
+        raise refusal((oldest.at if oldest else now) + window - now)

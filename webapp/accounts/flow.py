@@ -1,0 +1,272 @@
+"""The verbs of signing up. Start here: this is the order in which things happen to a person."""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from tortoise.exceptions import IntegrityError
+from tortoise.expressions import F
+from tortoise.transactions import in_transaction
+
+from webapp.accounts import attempts, texts, verifications
+from webapp.accounts.forms import SignupForm, fold_email
+from webapp.accounts.limits import (
+    CHECKS_PER_VERIFICATION,
+    PHONE_CHANGES,
+    ChangesSpent,
+    ChecksSpent,
+    CoolingDown,
+    SpendingLimits,
+)
+from webapp.accounts.models import Outcome, User, Verification
+from webapp.accounts.outbox import Outbox
+from webapp.accounts.passwords import Hasher
+from webapp.accounts.phones import Phone
+from webapp.accounts.sessions import open_session, replace_sessions
+from webapp.providers import Channel, Gone, ProviderError, TooManyChecks, TooManySends, Verifier
+
+log = structlog.get_logger(__name__)
+
+
+class WrongCode(Exception):
+    """The code is not the one we sent; ``left`` guesses remain."""
+
+    def __init__(self, left: int) -> None:
+        super().__init__()
+        self.left = left
+
+
+class CodeExpired(Exception):
+    """The code no longer counts: too old, over at the vendor, or never sent."""
+
+
+class EmailTaken(Exception):
+    """The phone is proven, but somebody verified an account with this email first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Signing up, with what it needs to do so."""
+
+    verifier: Verifier
+    outbox: Outbox
+    hasher: Hasher
+    spending: SpendingLimits
+    secret_key: str
+    site_name: str
+    clock: Callable[[], datetime]
+
+    # --- the form -----------------------------------------------------------------------------
+
+    async def sign_up(self, form: SignupForm, key: str = "") -> str:
+        """An unverified account and a code on its way to the phone: the new session's token.
+
+        ``key`` is the form's idempotency key: the same answers sent again with it are the same
+        sign-up. Raises ``Refused`` or ``ProviderError``; what was typed can be sent again.
+        """
+        password_hash = await self.hasher.hash(form.password)
+        digest = self._digest(form, key)
+        try:
+            user, verification, token = await self._begin(form, password_hash, digest)
+        except IntegrityError:
+            user = await User.get(signup_digest=digest)
+            if not user.verified_at and await self.hasher.verify(form.password, user.password_hash):
+                return await self._rejoin(user)
+            user, verification, token = await self._begin(form, password_hash, None)
+        await self._deliver(user, verification, Channel.SMS)
+        return token
+
+    async def _begin(
+        self, form: SignupForm, password_hash: str, digest: str | None
+    ) -> tuple[User, Verification, str]:
+        now, number = self.clock(), form.number
+        assert number  # noqa: S101 - a valid form has one
+        async with in_transaction() as db:
+            user = await User.create(
+                name=form.name,
+                email=form.clean_email,
+                country=number.country,
+                phone=number.e164,
+                password_hash=password_hash,
+                signup_digest=digest,
+                created_at=now,
+            )
+            token = await open_session(user.id, now)
+            verification = await verifications.begin(
+                db, user, self.verifier.name, self.spending, now
+            )
+        log.info("signed_up", user=user.id, verification=verification.id)
+        return user, verification, token
+
+    def _digest(self, form: SignupForm, key: str) -> str | None:
+        if not key:
+            return None
+        answers = [fold_email(form.clean_email), form.phone, form.country, form.name]
+        purpose = "\0".join(["sign-up", key, *answers])
+        return hmac.new(self.secret_key.encode(), purpose.encode(), hashlib.sha256).hexdigest()
+
+    async def _rejoin(self, user: User) -> str:
+        """The same form again: the same account, and no second text while one may be coming."""
+        token = await open_session(user.id, self.clock())
+        verification = await verifications.latest(user)
+        if not verification.reference:
+            try:
+                await self.resend_code(user, Channel.SMS)
+            except CoolingDown:
+                log.info("signed_up_twice", user=user.id)
+        return token
+
+    # --- the code, on its way -----------------------------------------------------------------
+
+    async def resend_code(self, user: User, channel: Channel) -> None:
+        """Send the code again, or a new one where the old one is over.
+
+        Raises ``Refused`` while that may not be, and ``ProviderError``.
+        """
+        now, verification = self.clock(), await verifications.latest(user)
+        async with in_transaction() as db:
+            if self._over(verification, now):
+                verification = await verifications.begin_again(
+                    db, user, verification, self.verifier.name, self.spending, now
+                )
+            else:
+                await verifications.claim_send(db, verification, self.spending, now)
+        await self._deliver(user, verification, channel)
+
+    async def change_phone(self, user: User, phone: Phone) -> None:
+        """Verify another number instead, the rest of the sign-up unchanged.
+
+        Raises ``Refused`` or ``ProviderError``.
+        """
+        if phone.e164 == user.phone:
+            return
+        now = self.clock()
+        async with in_transaction() as db:
+            mine = User.filter(id=user.id, verified_at__isnull=True).exclude(phone=phone.e164)
+            changed = await mine.filter(phone_changes__lt=PHONE_CHANGES).update(
+                phone=phone.e164,
+                country=phone.country,
+                vendor_account="",
+                phone_changes=F("phone_changes") + 1,
+            )
+            if not changed and await mine.exists():
+                raise ChangesSpent
+            if not changed:
+                return  # the same change, sent twice
+            await user.refresh_from_db()
+            pending = Verification.filter(user_id=user.id, outcome=Outcome.PENDING)
+            await pending.update(outcome=Outcome.REPLACED)
+            verification = await verifications.begin(
+                db, user, self.verifier.name, self.spending, now
+            )
+        log.info("phone_changed", user=user.id, verification=verification.id)
+        try:
+            await self._deliver(user, verification, Channel.SMS)
+        except ProviderError as error:
+            if not error.maybe_sent:
+                await User.filter(id=user.id).update(phone_changes=F("phone_changes") - 1)
+            raise
+
+    async def _deliver(self, user: User, verification: Verification, channel: Channel) -> None:
+        """Ask the vendor, with no transaction open, and write down what came of it."""
+        try:
+            sent = await self.verifier.send(
+                verification.phone,
+                email=user.email,
+                channel=channel,
+                reference=verification.reference or None,
+                account=user.vendor_account or None,
+            )
+        except ProviderError as error:
+            await self._not_delivered(verification, error)
+            raise
+        await verifications.sent(verification, sent.reference)
+        if sent.account and sent.account != user.vendor_account:
+            await User.filter(id=user.id).update(vendor_account=sent.account)
+        log.info("code_sent", user=user.id, verification=verification.id, channel=channel.value)
+
+    async def _not_delivered(self, verification: Verification, error: ProviderError) -> None:
+        kind = type(error).__name__
+        log.warning("code_not_sent", verification=verification.id, kind=kind, code=error.code)
+        await verifications.not_sent(verification, self.clock(), maybe=error.maybe_sent)
+        if isinstance(error, TooManySends) and verification.reference:
+            await verifications.no_more_sends(verification)
+
+    # --- the code, come back ------------------------------------------------------------------
+
+    async def check_code(self, user: User, code: str) -> str | None:
+        """The code proves the phone: the account is theirs, and a text says so.
+
+        Returns the new session's token, or None when another request got there first. Raises
+        ``WrongCode``, ``CodeExpired``, ``EmailTaken``, ``Refused`` or ``ProviderError``.
+        """
+        verification = await verifications.latest(user)
+        await self._claim_check(verification)
+        try:
+            right = await self.verifier.check(
+                verification.phone, reference=verification.reference, code=code
+            )
+        except ProviderError as error:
+            return await self._not_checked(user, verification, error)
+        if right:
+            return await self._confirm(user, verification)
+        log.info("code_wrong", user=user.id, verification=verification.id)
+        raise WrongCode(await verifications.wrong(verification, self.clock()))
+
+    async def _claim_check(self, verification: Verification) -> None:
+        """The guess is paid for, and committed, before the answer is known."""
+        now = self.clock()
+        if self._over(verification, now) or not verification.reference:
+            raise CodeExpired
+        async with in_transaction() as db:
+            claimed = await verifications.claim_check(db, verification, now)
+        if not claimed:
+            await verification.refresh_from_db()
+            spent = verification.checks >= CHECKS_PER_VERIFICATION
+            raise ChecksSpent(verification.expires_at - now) if spent else CodeExpired
+
+    async def _not_checked(
+        self, user: User, verification: Verification, error: ProviderError
+    ) -> None:
+        kind, now = type(error).__name__, self.clock()
+        log.warning("code_not_checked", verification=verification.id, kind=kind, code=error.code)
+        if isinstance(error, Gone):
+            await user.refresh_from_db()
+            if user.verified_at:
+                return  # by a request that ran beside this one
+            await verifications.expire(verification, now)
+            raise CodeExpired from error
+        if isinstance(error, TooManyChecks):
+            await verifications.exhaust(verification)
+            raise ChecksSpent(verification.expires_at - now) from error
+        if not error.maybe_sent:
+            await verifications.uncheck(verification)
+        raise error
+
+    async def _confirm(self, user: User, verification: Verification) -> str | None:
+        now = self.clock()
+        unproven = User.filter(id=user.id, verified_at__isnull=True, phone=verification.phone)
+        try:
+            async with in_transaction():
+                claim = {"verified_at": now, "claimed_email": fold_email(user.email)}
+                if not await unproven.update(**claim):
+                    return None
+                await Verification.filter(id=verification.id).update(outcome=Outcome.APPROVED)
+                await attempts.prove(verification.id)
+                await self.outbox.write(verification.phone, texts.confirmation(self.site_name))
+                token = await replace_sessions(user.id, now)
+        except IntegrityError as error:
+            await Verification.filter(id=verification.id).update(outcome=Outcome.EMAIL_TAKEN)
+            await attempts.prove(verification.id)
+            log.info("email_taken", user=user.id, verification=verification.id)
+            raise EmailTaken from error
+        self.outbox.wake()
+        log.info("verified", user=user.id, verification=verification.id)
+        return token
+
+    def _over(self, verification: Verification, now: datetime) -> bool:
+        """Too old, or begun with another provider than the one we have now."""
+        return verification.expires_at <= now or verification.provider != self.verifier.name

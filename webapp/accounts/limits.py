@@ -1,0 +1,92 @@
+"""Every limit by name, its number beside it, and the refusals they lead to.
+
+Limits an operator may want to turn are settings (README, "Limits"); ``SpendingLimits`` carries them.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+# One code (NIST SP 800-63B-4, 3.1.3.2: short-lived, few guesses, a resend gives none back)
+CODE_LIFETIME = timedelta(minutes=10)
+CHECKS_PER_VERIFICATION = 5
+SENDS_PER_VERIFICATION = 5  # within CODE_LIFETIME; it is also what Twilio Verify allows
+COOL_DOWNS = tuple(timedelta(seconds=seconds) for seconds in (30, 40, 60, 90, 120))
+
+# One phone, across sign-ups
+DAY = timedelta(days=1)
+WRONG_CHECKS_PER_PHONE = 20  # a day
+
+# One sign-up
+PHONE_CHANGES = 3
+SIGNUP_LIFETIME = timedelta(days=1)  # never verified: purged after it (ASVS 14.2.7)
+
+# Spending
+BRAKE_WINDOW = timedelta(hours=1)
+BUDGET_WINDOW = timedelta(hours=1)
+BUDGET_KEPT_FOR_KNOWN = 0.1  # of the budget, for numbers that verified before and confirmations
+
+# Sessions (ASVS 7.3)
+SESSION_IDLE = timedelta(days=1)
+SESSION_LIFETIME = timedelta(days=30)
+SESSION_TOUCH = timedelta(minutes=5)  # how stale last_seen_at may be, to spare a write a request
+
+# Housekeeping
+OUTBOX_KEPT = timedelta(days=7)  # after a text is done
+
+
+@dataclass(frozen=True, slots=True)
+class SpendingLimits:
+    """What may be spent on texts and calls; ``None`` is no limit."""
+
+    sends_per_phone: int | None  # a day
+    sends_per_hour: int | None  # the whole site
+    prefix_brake: int | None  # unverified sends to one dialling prefix in an hour
+
+
+class Refused(Exception):
+    """A limit stands in the way; ``wait`` says how long, where waiting helps."""
+
+    def __init__(self, wait: timedelta | None = None) -> None:
+        super().__init__()
+        self.wait = wait
+
+    @property
+    def seconds(self) -> int | None:
+        """Whole seconds to wait, at least one."""
+        return None if self.wait is None else max(1, -int(-self.wait.total_seconds() // 1))
+
+
+class CoolingDown(Refused):
+    """The last code was sent a moment ago."""
+
+
+class SendsSpent(Refused):
+    """This verification has had its sends."""
+
+
+class ChecksSpent(Refused):
+    """This verification has had its guesses."""
+
+
+class PhoneSendsSpent(Refused):
+    """This phone has had its sends for the day."""
+
+
+class PhoneChecksSpent(Refused):
+    """This phone has had its wrong guesses for the day."""
+
+
+class PrefixBraked(Refused):
+    """Too many codes to this dialling prefix were never entered: it looks like SMS pumping."""
+
+
+class BudgetSpent(Refused):
+    """The site's sends for this hour are used up."""
+
+
+class ChangesSpent(Refused):
+    """The number was changed as often as one sign-up may."""
+
+
+class Overloaded(Refused):
+    """More people are waiting than can be served in time."""

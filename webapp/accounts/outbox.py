@@ -1,0 +1,180 @@
+"""Texts that must go out once: written inside the transaction, delivered after it."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+import structlog
+from tortoise.expressions import F
+from tortoise.transactions import in_transaction
+
+from webapp.accounts import attempts
+from webapp.accounts.limits import BudgetSpent, SpendingLimits
+from webapp.accounts.models import Delivery, OutboxMessage
+from webapp.accounts.purge import purge
+from webapp.database import DATABASE_ERRORS, serialise
+from webapp.providers import (
+    Blocked,
+    CountryNotServed,
+    InvalidNumber,
+    Messenger,
+    NotMobile,
+    OptedOut,
+    ProviderError,
+)
+
+log = structlog.get_logger(__name__)
+
+BATCH = 50  # texts in flight in one process
+LEASE = timedelta(seconds=60)  # longer than any call to a vendor may take
+POLL = 2.0  # seconds between looks for texts that other processes left
+PURGE_EVERY = timedelta(minutes=5)
+CLOCK_SKEW = timedelta(minutes=1)  # between us and the vendor, when its list is asked
+FIRST_RETRY = timedelta(seconds=5)  # doubled each time
+LONGEST_RETRY = timedelta(minutes=15)
+GIVE_UP_AFTER = timedelta(days=1)
+STOP_WITHIN = 15.0  # seconds that texts in flight get when the process is stopped
+FINAL = (InvalidNumber, NotMobile, CountryNotServed, Blocked, OptedOut)
+
+
+class Outbox:
+    """Writes texts, and delivers them through a messenger."""
+
+    def __init__(
+        self, messenger: Messenger, spending: SpendingLimits, clock: Callable[[], datetime]
+    ) -> None:
+        self.messenger, self.spending, self.clock = messenger, spending, clock
+        self.written = asyncio.Event()
+        self.next_purge = clock()
+
+    async def write(self, to: str, body: str) -> None:
+        """Put a text into the caller's transaction; call ``wake`` once that is committed."""
+        now = self.clock()
+        await OutboxMessage.create(to=to, body=body, created_at=now, next_attempt_at=now)
+
+    def wake(self) -> None:
+        """Deliver soon rather than at the next poll."""
+        self.written.set()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Deliver, and tidy up now and then, until ``stopping``; survives a database that is away."""
+        while not stopping.is_set():
+            self.written.clear()
+            delivering = asyncio.create_task(self._work())
+            await self._finished(delivering, stopping)
+            if not delivering.cancelled() and delivering.result() == BATCH:
+                continue
+            await _either(self.written.wait(), stopping.wait(), timeout=POLL)
+
+    async def _work(self) -> int:
+        try:
+            delivered = await self.deliver()
+            if self.clock() >= self.next_purge:
+                self.next_purge = self.clock() + PURGE_EVERY
+                await purge(self.clock())
+        except DATABASE_ERRORS as error:
+            log.warning("outbox_waits_for_database", error=type(error).__name__)
+            return 0
+        return delivered
+
+    async def _finished(self, delivering: asyncio.Task[int], stopping: asyncio.Event) -> None:
+        await _either(_quietly(delivering), stopping.wait())
+        if not delivering.done():
+            await asyncio.wait([delivering], timeout=STOP_WITHIN)
+            delivering.cancel()
+            await _quietly(delivering)
+
+    async def deliver(self) -> int:
+        """Send what is due: the number of texts taken up."""
+        if not await self._due().exists():
+            return 0
+        messages = await self._lease()
+        results = await asyncio.gather(*map(self._deliver, messages), return_exceptions=True)
+        for error in results:
+            if isinstance(error, BaseException):
+                raise error
+        return len(messages)
+
+    def _due(self):  # type: ignore[no-untyped-def]
+        return OutboxMessage.filter(state=Delivery.PENDING, next_attempt_at__lte=self.clock())
+
+    async def _lease(self) -> list[OutboxMessage]:
+        """Take a batch: nobody else sees it before the lease is over."""
+        async with in_transaction() as db:
+            await serialise(db, "outbox")
+            messages: list[OutboxMessage] = await self._due().order_by("next_attempt_at").limit(BATCH)
+            taken = OutboxMessage.filter(id__in=[message.id for message in messages])
+            await taken.update(next_attempt_at=self.clock() + LEASE, attempts=F("attempts") + 1)
+        return messages
+
+    async def _deliver(self, message: OutboxMessage) -> None:
+        try:
+            if message.tried_at and await self._arrived_before(message):
+                return
+            await self._send(message)
+        except BudgetSpent as refused:
+            await self._again(message, refused.wait or LONGEST_RETRY)
+        except ProviderError as error:
+            await self._failed(message, error)
+        except asyncio.CancelledError:
+            with suppress(*DATABASE_ERRORS):
+                await asyncio.shield(self._again(message, timedelta()))  # the lease given back
+            raise
+
+    async def _arrived_before(self, message: OutboxMessage) -> bool:
+        """Whether the vendor has the text of an attempt that ended in silence."""
+        assert message.tried_at  # noqa: S101
+        since = message.tried_at - CLOCK_SKEW
+        reference = await self.messenger.find(message.to, message.body, since)
+        if reference:
+            await self._done(message, reference)
+        return bool(reference)
+
+    async def _send(self, message: OutboxMessage) -> None:
+        now = self.clock()
+        async with in_transaction() as db:
+            await OutboxMessage.filter(id=message.id).update(tried_at=now)
+            attempt = await attempts.reserve_confirmation(db, message.to, self.spending, now)
+        message.tried_at = now
+        try:
+            reference = await self.messenger.send(message.to, message.body)
+        except ProviderError as error:
+            if not error.maybe_sent:
+                message.tried_at = None
+                await OutboxMessage.filter(id=message.id).update(tried_at=None)
+                await attempt.delete()
+            raise
+        await self._done(message, reference)
+
+    async def _done(self, message: OutboxMessage, reference: str) -> None:
+        await OutboxMessage.filter(id=message.id).update(
+            state=Delivery.SENT, reference=reference, done_at=self.clock()
+        )
+        log.info("text_sent", message=message.id)
+
+    async def _failed(self, message: OutboxMessage, error: ProviderError) -> None:
+        now, kind = self.clock(), type(error).__name__
+        if isinstance(error, FINAL) or now - message.created_at > GIVE_UP_AFTER:
+            log.error("text_given_up", message=message.id, kind=kind, code=error.code)
+            await OutboxMessage.filter(id=message.id).update(state=Delivery.FAILED, done_at=now)
+            return
+        wait = min(FIRST_RETRY * 2 ** min(message.attempts, 10), LONGEST_RETRY)
+        log.warning("text_postponed", message=message.id, kind=kind, code=error.code)
+        await self._again(message, max(wait, timedelta(seconds=error.retry_after or 0)))
+
+    async def _again(self, message: OutboxMessage, wait: timedelta) -> None:
+        await OutboxMessage.filter(id=message.id).update(next_attempt_at=self.clock() + wait)
+
+
+async def _quietly(task: asyncio.Task[int]) -> None:
+    await asyncio.wait([task])
+
+
+async def _either(*waits, timeout: float | None = None) -> None:  # type: ignore[no-untyped-def]
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

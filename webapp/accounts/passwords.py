@@ -1,0 +1,146 @@
+"""Passwords: hashed off the event loop by few threads, and what is too weak to be one."""
+
+import asyncio
+import os
+import threading
+import time
+import unicodedata
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import timedelta
+from typing import TypeVar
+
+import argon2
+from argon2.exceptions import VerifyMismatchError
+from zxcvbn_rs_py import Suggestion, zxcvbn
+
+from webapp.accounts.limits import Overloaded
+
+Answer = TypeVar("Answer", str, bool)
+
+LONGEST_QUEUE = 15.0  # seconds of hashing; a platform's router gives up on the page at 30
+MIN_LENGTH = 8
+FEW_GUESSES = 1e5  # among a guesser's first hundred thousand: common, breached, and their likes
+STRENGTH_READS = 100  # characters; the estimate's time grows faster than the password
+SHORTEST_WORD = 3  # of a person's own words that are not counted
+
+MISSING = "Choose a password"
+SHORT = f"Use at least {MIN_LENGTH} characters"
+COMMON = "This password is easy to guess. Add another word or two"
+PERSONAL = (
+    "Your name, email, number and this site's name are easy to guess. "
+    "Add words that only you would think of"
+)
+
+ADVICE = {
+    Suggestion.AvoidRepeatedWordsAndCharacters: "Repeated words and letters add little.",
+    Suggestion.AvoidSequences: "Rows like abc or 123 add little.",
+    Suggestion.AvoidRecentYears: "Years are easy to guess.",
+    Suggestion.AvoidDatesAndYearsThatAreAssociatedWithYou: "Dates are easy to guess.",
+    Suggestion.UseALongerKeyboardPatternWithMoreTurns: "Rows of keys are easy to guess.",
+    Suggestion.PredictableSubstitutionsDontHelpVeryMuch: "Swaps like @ for a add little.",
+}
+STRENGTHS = (
+    "Very easy to guess. Add another word or two.",
+    "Easy to guess. Add another word or two.",
+    "Fair. Another word would make it strong.",
+    "Strong.",
+    "Very strong.",
+)
+
+
+class Hasher:
+    """Argon2id on as many threads as there are cores to spend.
+
+    The threads are nicer than the event loop, so that pages stay quick while hashes queue.
+    """
+
+    def __init__(self, threads: int) -> None:
+        # OWASP's minimum: 19 MiB, two passes, one lane
+        self.argon2 = argon2.PasswordHasher(memory_cost=19_456, time_cost=2, parallelism=1)
+        self.threads = threads
+        self.pool = ThreadPoolExecutor(threads, "argon2", initializer=_be_nice)
+        self.waiting = 0
+        self.seconds = 0.03  # one hash, as lately measured
+
+    async def hash(self, password: str) -> str:
+        """An argon2id hash of ``password``. Raises ``Overloaded`` rather than wait too long."""
+        return await self._run(self._hash, normalised(password))
+
+    async def verify(self, password: str, password_hash: str) -> bool:
+        """Whether ``password`` is the one hashed. Raises ``Overloaded``."""
+        return await self._run(self._verify, normalised(password), password_hash)
+
+    async def _run(self, work: Callable[..., Answer], *arguments: str) -> Answer:
+        queue = self.waiting * self.seconds / self.threads
+        if queue > LONGEST_QUEUE:
+            raise Overloaded(timedelta(seconds=queue))
+        self.waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self.pool, work, *arguments)
+        finally:
+            self.waiting -= 1
+
+    def _hash(self, password: str) -> str:
+        started = time.perf_counter()
+        password_hash = self.argon2.hash(password)
+        self.seconds += 0.1 * (time.perf_counter() - started - self.seconds)
+        return password_hash
+
+    def _verify(self, password: str, password_hash: str) -> bool:
+        with suppress(VerifyMismatchError):
+            return self.argon2.verify(password_hash, password)
+        return False
+
+    def close(self) -> None:
+        self.pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _be_nice() -> None:
+    """Linux keeps niceness by thread; elsewhere the hashes compete as equals."""
+    with suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+
+
+def normalised(password: str) -> str:
+    """One spelling for what looks the same typed on two keyboards (NIST SP 800-63B-4, 3.1.1.2)."""
+    return unicodedata.normalize("NFC", password)
+
+
+def weakness(password: str, own_words: Iterable[str]) -> str | None:
+    """Why ``password`` is refused, or None. ``own_words`` are the person's and the site's.
+
+    No rules of composition and no upper length (ASVS 6.2.5, 6.2.9); what counts is whether a
+    guesser tries it early (6.2.4, 6.2.11).
+    """
+    if not password:
+        return MISSING
+    if len(normalised(password)) < MIN_LENGTH:
+        return SHORT
+    if len(_without(password, own_words)) < MIN_LENGTH:
+        return PERSONAL
+    return COMMON if zxcvbn(password[:STRENGTH_READS]).guesses < FEW_GUESSES else None
+
+
+def _without(password: str, own_words: Iterable[str]) -> str:
+    rest = password.casefold()
+    pieces = {piece for words in own_words for piece in [words, *_pieces(words)]}
+    for piece in sorted(pieces, key=len, reverse=True):
+        if len(piece) >= SHORTEST_WORD:
+            rest = rest.replace(piece.casefold(), "")
+    return rest
+
+
+def _pieces(words: str) -> list[str]:
+    return "".join(letter if letter.isalnum() else " " for letter in words).split()
+
+
+def strength(password: str, own_words: Iterable[str]) -> tuple[int, str]:
+    """How strong ``password`` is, 0 to 4, and a sentence that helps."""
+    if why := weakness(password, own_words):
+        return 0 if why == SHORT else 1, f"{why}."
+    estimate = zxcvbn(password[:STRENGTH_READS], [*own_words])
+    hints = [ADVICE[hint] for hint in (estimate.feedback.suggestions if estimate.feedback else []) if hint in ADVICE]
+    return int(estimate.score), " ".join([STRENGTHS[int(estimate.score)], *hints[:1]])

@@ -1,0 +1,45 @@
+"""What is not needed any more goes, in small batches that hold no lock for long."""
+
+from datetime import datetime
+from typing import Any
+
+import structlog
+from tortoise.queryset import QuerySet
+
+from webapp.accounts.limits import (
+    DAY,
+    OUTBOX_KEPT,
+    SESSION_IDLE,
+    SESSION_LIFETIME,
+    SIGNUP_LIFETIME,
+)
+from webapp.accounts.models import Attempt, OutboxMessage, Session, User
+
+log = structlog.get_logger(__name__)
+BATCH = 500
+
+
+async def purge(now: datetime) -> dict[str, int]:
+    """Delete abandoned sign-ups (ASVS 14.2.7), dead sessions, old attempts and delivered texts:
+    how many of each."""
+    abandoned = User.filter(verified_at__isnull=True, created_at__lt=now - SIGNUP_LIFETIME)
+    gone = {
+        "users": await _delete(abandoned),
+        "sessions": await _delete(Session.filter(last_seen_at__lt=now - SESSION_IDLE))
+        + await _delete(Session.filter(created_at__lt=now - SESSION_LIFETIME)),
+        "attempts": await _delete(Attempt.filter(at__lt=now - DAY)),
+        "texts": await _delete(OutboxMessage.filter(done_at__lt=now - OUTBOX_KEPT)),
+    }
+    log.info("purged", **gone)
+    return gone
+
+
+async def _delete(rows: QuerySet[Any]) -> int:
+    """Batch by batch. The condition is asked again with the deletion: a row may have been saved
+    (verified, seen) since it was listed."""
+    total = 0
+    while keys := await rows.limit(BATCH).values_list("pk", flat=True):
+        total += await rows.filter(pk__in=list(keys)).delete()
+        if len(keys) < BATCH:
+            break
+    return total

@@ -1,0 +1,51 @@
+"""Which person a browser is: random tokens in cookies, their hashes with us."""
+
+import hashlib
+from datetime import datetime
+from secrets import token_urlsafe
+
+from webapp.accounts.limits import SESSION_IDLE, SESSION_LIFETIME, SESSION_TOUCH
+from webapp.accounts.models import Session, User
+
+TOKEN_BYTES = 32  # 256 bits (ASVS 7.2.3)
+
+
+def token_hash(token: str) -> str:
+    """What is stored of ``token``. It is random and long, so a fast hash is enough."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+async def open_session(user_id: int, now: datetime) -> str:
+    """A new session of this user: its token, for the cookie alone."""
+    token = token_urlsafe(TOKEN_BYTES)
+    await Session.create(
+        token_hash=token_hash(token), user_id=user_id, created_at=now, last_seen_at=now
+    )
+    return token
+
+
+async def replace_sessions(user_id: int, now: datetime) -> str:
+    """End every session of this user and open one (ASVS 7.2.4): its token."""
+    await Session.filter(user_id=user_id).delete()
+    return await open_session(user_id, now)
+
+
+async def close_session(token: str) -> None:
+    """Sign this browser out."""
+    await Session.filter(token_hash=token_hash(token)).delete()
+
+
+async def visitor(token: str, now: datetime) -> User | None:
+    """Whose session ``token`` is, unless it idled or aged out (ASVS 7.3)."""
+    session = await Session.filter(token_hash=token_hash(token)).select_related("user").first()
+    if session is None or _over(session, now):
+        return None
+    if now - session.last_seen_at > SESSION_TOUCH:
+        await Session.filter(token_hash=session.token_hash).update(last_seen_at=now)
+    return session.user
+
+
+def _over(session: Session, now: datetime) -> bool:
+    return (
+        now - session.last_seen_at > SESSION_IDLE or now - session.created_at > SESSION_LIFETIME
+    )

@@ -1,0 +1,185 @@
+"""One effort to prove one phone: what may happen to it, each step one conditional update.
+
+Never read, compare, save: many processes may be at the same row. A step is taken by whoever's
+update finds the row as the step needs it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.expressions import F
+from tortoise.queryset import QuerySet
+
+from webapp.accounts import attempts
+from webapp.accounts.limits import (
+    CHECKS_PER_VERIFICATION,
+    CODE_LIFETIME,
+    COOL_DOWNS,
+    SENDS_PER_VERIFICATION,
+    ChecksSpent,
+    CoolingDown,
+    SendsSpent,
+    SpendingLimits,
+)
+from webapp.accounts.models import Kind, Outcome, User, Verification
+
+NOW = timedelta()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a verification is, for the page that shows it."""
+
+    state: str  # waiting for the code, unsent, expired, exhausted
+    checks_left: int
+    resend_in: int  # whole seconds
+    sends: int
+
+
+def standing(verification: Verification, now: datetime) -> Standing:
+    """How ``verification`` stands at ``now``."""
+    wait = max(NOW, verification.next_send_at - now)
+    return Standing(
+        state=_state(verification, now),
+        checks_left=max(0, CHECKS_PER_VERIFICATION - verification.checks),
+        resend_in=-int(-wait.total_seconds() // 1),
+        sends=verification.sends,
+    )
+
+
+def _state(verification: Verification, now: datetime) -> str:
+    if not verification.reference and verification.next_send_at <= now:
+        return "unsent"
+    if verification.expires_at <= now:
+        return "expired"
+    return "exhausted" if verification.checks >= CHECKS_PER_VERIFICATION else "waiting"
+
+
+async def latest(user: User) -> Verification:
+    """The verification that counts: a user has one from the first moment on."""
+    return await Verification.filter(user_id=user.id).order_by("-id").limit(1).get()
+
+
+def still_pending(verification: Verification) -> QuerySet[Verification]:
+    return Verification.filter(id=verification.id, outcome=Outcome.PENDING)
+
+
+async def begin(
+    db: BaseDBAsyncClient, user: User, provider: str, spending: SpendingLimits, now: datetime
+) -> Verification:
+    """A new verification of the user's phone, its first send reserved. Raises ``Refused``."""
+    verification = await Verification.create(
+        user_id=user.id,
+        phone=user.phone,
+        provider=provider,
+        sends=1,
+        created_at=now,
+        next_send_at=now + COOL_DOWNS[0],
+        expires_at=now + CODE_LIFETIME,
+    )
+    await attempts.reserve_send(db, user.phone, verification.id, spending, now)
+    return verification
+
+
+async def begin_again(
+    db: BaseDBAsyncClient,
+    user: User,
+    old: Verification,
+    provider: str,
+    spending: SpendingLimits,
+    now: datetime,
+) -> Verification:
+    """A new code in place of an expired one. Raises ``Refused``."""
+    due = still_pending(old).filter(next_send_at__lte=now)
+    if not await due.update(outcome=Outcome.REPLACED):
+        raise CoolingDown(await _until_send(old, now))
+    return await begin(db, user, provider, spending, now)
+
+
+async def claim_send(
+    db: BaseDBAsyncClient, verification: Verification, spending: SpendingLimits, now: datetime
+) -> None:
+    """Reserve one more send of the same code. Raises ``Refused``."""
+    sends = verification.sends
+    if sends >= SENDS_PER_VERIFICATION:
+        raise SendsSpent(verification.next_send_at - now)
+    due = still_pending(verification).filter(
+        sends=sends, next_send_at__lte=now, checks__lt=CHECKS_PER_VERIFICATION
+    )
+    # The code's life begins with the first send that went out.
+    expires_at = verification.expires_at if sends else now + CODE_LIFETIME
+    next_send_at = now + COOL_DOWNS[sends]
+    if sends + 1 == SENDS_PER_VERIFICATION:
+        next_send_at = max(next_send_at, expires_at)
+    claimed = await due.update(sends=sends + 1, next_send_at=next_send_at, expires_at=expires_at)
+    if not claimed:
+        raise CoolingDown(await _until_send(verification, now))
+    await attempts.reserve_send(db, verification.phone, verification.id, spending, now)
+
+
+async def _until_send(verification: Verification, now: datetime) -> timedelta:
+    newest = await Verification.filter(user_id=verification.user_id).order_by("-id").first()
+    return max(NOW, (newest or verification).next_send_at - now)
+
+
+async def sent(verification: Verification, reference: str) -> None:
+    """The code is on its way; checks are made against ``reference`` from now on."""
+    verification.reference = reference
+    await Verification.filter(id=verification.id).update(reference=reference)
+
+
+async def not_sent(verification: Verification, now: datetime, *, maybe: bool) -> None:
+    """A send failed: the person may ask again at once, and is charged only if it may be on its way."""
+    row = Verification.filter(id=verification.id)
+    if maybe:
+        await row.update(next_send_at=now)
+    else:
+        await row.update(next_send_at=now, sends=F("sends") - 1)
+        await attempts.give_back(Kind.SEND, verification.id)
+
+
+async def no_more_sends(verification: Verification) -> None:
+    """The vendor sends no more for this code: the one that went out still counts."""
+    await still_pending(verification).update(next_send_at=F("expires_at"))
+
+
+async def claim_check(db: BaseDBAsyncClient, verification: Verification, now: datetime) -> bool:
+    """Reserve one guess, before it is known to be right: whether there was one to be had.
+
+    Raises ``PhoneChecksSpent``.
+    """
+    open_ = still_pending(verification).filter(
+        expires_at__gt=now, checks__lt=CHECKS_PER_VERIFICATION
+    )
+    if not await open_.update(checks=F("checks") + 1):
+        return False
+    await attempts.reserve_check(db, verification.phone, verification.id, now)
+    return True
+
+
+async def uncheck(verification: Verification) -> None:
+    """The guess surely did not reach the vendor: give it back."""
+    await Verification.filter(id=verification.id).update(checks=F("checks") - 1)
+    await attempts.give_back(Kind.CHECK, verification.id)
+
+
+async def wrong(verification: Verification, now: datetime) -> int:
+    """A guess was wrong: how many are left. Raises ``ChecksSpent`` when that was the last."""
+    await verification.refresh_from_db()
+    if verification.checks >= CHECKS_PER_VERIFICATION:
+        await exhaust(verification)
+        raise ChecksSpent(verification.expires_at - now)
+    return CHECKS_PER_VERIFICATION - verification.checks
+
+
+async def exhaust(verification: Verification) -> None:
+    """No guesses left: a new code only when this one's window is over, as at the vendor."""
+    await still_pending(verification).update(
+        checks=CHECKS_PER_VERIFICATION, next_send_at=F("expires_at")
+    )
+
+
+async def expire(verification: Verification, now: datetime) -> None:
+    """The code is over at the vendor: a new one may be asked for at once."""
+    await still_pending(verification).update(expires_at=now, next_send_at=now)

@@ -1,0 +1,255 @@
+"""Puts the parts together; alone knows them all."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Route
+
+from webapp.accounts import texts
+from webapp.accounts.flow import Flow
+from webapp.accounts.limits import SESSION_LIFETIME, SpendingLimits
+from webapp.accounts.outbox import Outbox
+from webapp.accounts.passwords import Hasher
+from webapp.database import DATABASE_ERRORS, Database
+from webapp.pages import errors
+from webapp.providers import Messenger, Verifier
+from webapp.providers.authy import Authy
+from webapp.providers.codes import Codes
+from webapp.providers.transport import Vendor, http_client
+from webapp.providers.twilio import Credentials, TwilioMessages, TwilioVerify
+from webapp.routes import routes
+from webapp.settings import Settings
+from webapp.web import log as logs
+from webapp.web.cookies import SessionCookie
+from webapp.web.security import (
+    AllowedHost,
+    AllowedMethods,
+    BodyLimit,
+    SameOrigin,
+    SecurityHeaders,
+    client_ip,
+    origin_of,
+)
+from webapp.web.static import Assets
+from webapp.web.templates import Templates
+from webapp.web.throttle import Throttle
+
+log = structlog.get_logger(__name__)
+ROOT = Path(__file__).resolve().parent.parent
+POOL_OF_ALL = 18  # connections of all web processes; the smallest hosted PostgreSQL allows 20
+
+
+def utcnow() -> datetime:
+    return datetime.now(UTC)
+
+
+class Providers:
+    """The vendors as the settings choose them, over one HTTP client."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Callable[[], datetime],
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.settings, self.clock = settings, clock
+        self.client = http_client(settings.provider_timeout, transport)
+        self.twilio = Vendor("twilio", self.client, base_url=settings.twilio_base_url)
+        self.messenger: Messenger = TwilioMessages(
+            self.twilio,
+            self._credentials(),
+            number=settings.twilio_number,
+            messaging_service_sid=settings.twilio_messaging_service_sid,
+        )
+        self.verifier: Verifier = self._verifier()
+
+    def _credentials(self) -> Credentials:
+        settings = self.settings
+        return Credentials(
+            settings.twilio_account_sid,
+            settings.twilio_auth_token,
+            settings.twilio_api_key,
+            settings.twilio_api_key_secret,
+        )
+
+    def _verifier(self) -> Verifier:
+        settings = self.settings
+        match settings.verify_provider:
+            case "authy":
+                vendor = Vendor("authy", self.client, base_url=settings.authy_base_url)
+                return Authy(vendor, settings.authy_api_key)
+            case "codes":
+                host = urlsplit(settings.base_url).hostname or ""
+                compose = partial(texts.code, settings.site_name, host)
+                return Codes(self.messenger, settings.secret_key, compose, clock=self.clock)
+            case _:
+                service = settings.twilio_verify_service_sid
+                return TwilioVerify(self.twilio, self._credentials(), service)
+
+    async def aclose(self) -> None:
+        await self.client.aclose()
+
+
+def create_app(
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = utcnow,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> Starlette:
+    """The ASGI application. ``transport`` stands in for the network to the vendors."""
+    logs.configure(settings.log_format, secret=settings.secret_key)
+    assets = Assets(ROOT / "static", reload=settings.development)
+    templates = Templates(
+        ROOT / "templates",
+        assets.asset,
+        reload=settings.development,
+        site_name=settings.site_name,
+        development=settings.development,
+    )
+    table = routes(assets)
+    if settings.development:
+        settings, sandbox_routes, transport = _with_sandbox(settings, clock, templates, transport)
+        table = [*sandbox_routes, *table]
+    return _assemble(settings, clock, transport, table, templates)
+
+
+def _with_sandbox(
+    settings: Settings,
+    clock: Callable[[], datetime],
+    templates: Templates,
+    transport: httpx.AsyncBaseTransport | None,
+) -> tuple[Settings, list[BaseRoute], httpx.AsyncBaseTransport]:
+    """The pretend phone network, in development. Not imported in production."""
+    from webapp.pages import gallery  # noqa: PLC0415
+    from webapp.play import Network, played, with_credentials  # noqa: PLC0415
+    from webapp.sandbox import Sandbox  # noqa: PLC0415
+
+    sandbox = Sandbox(clock)
+    network = transport or Network(sandbox, played(settings))
+    pages = [
+        Route("/sandbox/gallery", gallery.index),
+        Route("/sandbox/gallery/{state}", gallery.show),
+        *sandbox.routes(templates.answer),
+    ]
+    return with_credentials(settings), pages, network
+
+
+def _assemble(
+    settings: Settings,
+    clock: Callable[[], datetime],
+    transport: httpx.AsyncBaseTransport | None,
+    table: list[BaseRoute],
+    templates: Templates,
+) -> Starlette:
+    app = Starlette(routes=table, lifespan=_lifespan, exception_handlers=_handlers())
+    state = app.state
+    state.settings, state.templates, state.prepared = settings, templates, {}
+    state.cookie = SessionCookie(https=settings.https, lifetime=SESSION_LIFETIME)
+    state.database = Database(
+        settings.database_url, pool_size=max(2, POOL_OF_ALL // settings.web_concurrency)
+    )
+    state.throttle = Throttle(
+        {
+            "signups": settings.signups_per_ip,
+            "checks": settings.checks_per_ip,
+            "resends": settings.resends_per_ip,
+        },
+        settings.redis_url,
+        secret=settings.secret_key,
+    )
+    state.providers = Providers(settings, clock, transport)
+    spending = SpendingLimits(
+        settings.sends_per_phone, settings.sends_per_hour, settings.prefix_brake
+    )
+    state.outbox = Outbox(state.providers.messenger, spending, clock)
+    state.flow = Flow(
+        verifier=state.providers.verifier,
+        outbox=state.outbox,
+        hasher=Hasher(hash_threads(settings)),
+        spending=spending,
+        secret_key=settings.secret_key,
+        site_name=settings.site_name,
+        clock=clock,
+    )
+    app.user_middleware = _middleware(app, settings)
+    return app
+
+
+def hash_threads(settings: Settings) -> int:
+    """This process's share of the cores."""
+    return max(1, -(-(os.cpu_count() or 1) // settings.web_concurrency))
+
+
+def _middleware(app: Starlette, settings: Settings) -> list[Middleware]:
+    refusal = partial(errors.refusal, app)
+    client = partial(client_ip, hops=settings.trusted_proxy_hops)
+    return [
+        Middleware(SecurityHeaders, https=settings.https),
+        Middleware(logs.RequestLog, on_error=refusal, client=client),
+        Middleware(AllowedHost, hosts=_hosts(settings), on_refusal=refusal),
+        Middleware(AllowedMethods, on_refusal=refusal),
+        Middleware(
+            SameOrigin,
+            origin=origin_of(settings.base_url),
+            on_refusal=refusal,
+            exempt="/sandbox/" if settings.development else None,
+        ),
+        Middleware(BodyLimit, on_refusal=refusal),
+    ]
+
+
+def _hosts(settings: Settings) -> list[str]:
+    if not settings.development:
+        return [settings.host]
+    port = urlsplit(settings.base_url).port
+    suffix = f":{port}" if port else ""
+    return [settings.host, f"localhost{suffix}", f"127.0.0.1{suffix}"]
+
+
+def _handlers() -> dict[type[Exception] | int, object]:
+    return {HTTPException: errors.http_error} | dict.fromkeys(DATABASE_ERRORS, errors.database_away)
+
+
+@asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    state = app.state
+    settings: Settings = state.settings
+    async with AsyncExitStack() as stack:
+        await state.database.open()
+        stack.push_async_callback(state.database.close)
+        stack.push_async_callback(state.providers.aclose)
+        stack.push_async_callback(state.throttle.aclose)
+        stack.callback(state.flow.hasher.close)
+        if settings.web_concurrency > 1 and not settings.redis_url:
+            log.warning("throttles_are_per_process", processes=settings.web_concurrency, set="REDIS_URL")
+        if settings.outbox_in_web:
+            await stack.enter_async_context(delivering(state.outbox))
+        yield
+
+
+@asynccontextmanager
+async def delivering(outbox: Outbox) -> AsyncIterator[None]:
+    """Deliver the outbox meanwhile; afterwards finish what is in flight."""
+    stopping = asyncio.Event()
+    task = asyncio.create_task(outbox.run(stopping))
+    try:
+        yield
+    finally:
+        stopping.set()
+        await task
+
+
+def production() -> Starlette:
+    """For the Procfile's ``web``; a faulty setting ends the process with a line for each."""
+    return create_app(Settings.from_environment())

@@ -1,0 +1,57 @@
+"""What is wrong with a deployment, a line for each fault."""
+
+from collections.abc import AsyncIterator
+
+from webapp.app import Providers, utcnow
+from webapp.database import DATABASE_ERRORS, Database
+from webapp.providers import ProviderError
+from webapp.settings import Settings
+
+
+async def examine(settings: Settings) -> AsyncIterator[str]:
+    """The faults of the deployment that ``settings`` describe; those of the settings themselves
+    were told when they were read."""
+    async for fault in _database(settings):
+        yield fault
+    async for fault in _providers(settings):
+        yield fault
+    if settings.https and settings.trusted_proxy_hops == 0:
+        yield (
+            "TRUSTED_PROXY_HOPS: is 0, but BASE_URL is https, which a proxy in front must end: "
+            "every visitor would share that proxy's address and its limits. Set it to 1"
+        )
+    if not settings.https and settings.trusted_proxy_hops:
+        yield (
+            "TRUSTED_PROXY_HOPS: trusts a proxy, but BASE_URL is on this machine: "
+            "visitors could name any address they like. Set it to 0"
+        )
+
+
+async def _database(settings: Settings) -> AsyncIterator[str]:
+    database = Database(settings.database_url)
+    await database.open()
+    try:
+        if missing := await database.missing_migrations():
+            yield f"DATABASE_URL: lacks {', '.join(missing)}. Run: python -m webapp migrate"
+    except DATABASE_ERRORS as error:
+        yield f"DATABASE_URL: the database does not answer ({type(error).__name__})"
+    finally:
+        await database.close()
+
+
+async def _providers(settings: Settings) -> AsyncIterator[str]:
+    providers = Providers(settings, utcnow)
+    checks = {"VERIFY_PROVIDER": providers.verifier, "TWILIO_NUMBER": providers.messenger}
+    try:
+        for name, provider in checks.items():
+            try:
+                await provider.probe()
+            except ProviderError as error:
+                kind = type(error).__name__
+                yield f"{name}: {provider_name(settings, name)} says {kind}: {error.detail}"
+    finally:
+        await providers.aclose()
+
+
+def provider_name(settings: Settings, name: str) -> str:
+    return settings.verify_provider if name == "VERIFY_PROVIDER" else "Twilio"

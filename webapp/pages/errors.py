@@ -1,0 +1,57 @@
+"""Everything that is not a step: what happened, in words, and never a traceback."""
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from webapp.web.templates import page
+
+log = structlog.get_logger(__name__)
+
+WORDS = {
+    400: ("This address is not ours", "Check the address of the page and try again."),
+    403: ("We could not take that", "It did not come from our own page. Go back, reload, and try again."),
+    404: ("This page is not here", "It may have moved, or the address has a typing error."),
+    405: ("That cannot be done here", "Go back to where you were and try again."),
+    413: ("That is too much", "What was sent is larger than any of our forms. Shorten it and try again."),
+    500: ("Something went wrong with us", "It is not your fault, and we have been told. Try again in a moment."),
+    503: ("We are not ready just now", "Nothing that was saved is lost. Try again in a moment."),
+}
+RETRY_AFTER = 5  # seconds
+
+
+def show(request: Request, status: int, headers: dict[str, str] | None = None) -> Response:
+    """The page for ``status``."""
+    title, text = WORDS.get(status, WORDS[500] if status >= 500 else WORDS[405])
+    response = page(
+        request,
+        "errors/error.html",
+        status=status,
+        title=title,
+        text=text,
+        request_id=request.scope.get("request_id", ""),
+    )
+    response.headers.update(headers or {})
+    return response
+
+
+def refusal(app: ASGIApp, status: int) -> ASGIApp:
+    """For the middleware that stands before the routes: an ASGI app that shows the page."""
+
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = app
+        await show(Request(scope, receive), status)(scope, receive, send)
+
+    return refuse
+
+
+async def http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    return show(request, error.status_code, dict(error.headers or {}))
+
+
+async def database_away(request: Request, error: Exception) -> Response:
+    log.error("database_error", error=type(error).__name__, exc_info=error)
+    return show(request, 503, {"Retry-After": str(RETRY_AFTER)})

@@ -1,0 +1,24 @@
+"""Help while typing, for htmx alone: an example number, and how strong a password is.
+
+By POST, so that nothing typed is ever in a URL (ASVS 14.2.1); nothing is stored or logged.
+"""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from webapp.accounts import passwords, phones
+from webapp.accounts.forms import SignupForm, typed
+from webapp.web.templates import render, respond
+
+
+async def phone(request: Request) -> Response:
+    country = typed(await request.form(), "country")[:2].upper()
+    return respond(request, render(request, "partials/hint_phone.html", example=phones.example(country)))
+
+
+async def password(request: Request) -> Response:
+    posted, site = await request.form(), request.app.state.settings.site_name
+    word = typed(posted, "password")
+    own = SignupForm.parse(posted, site=site).own_words(site)
+    score, advice = passwords.strength(word, own) if word else (0, "")
+    return respond(request, render(request, "partials/hint_password.html", strength=score, advice=advice))

@@ -1,0 +1,90 @@
+"""Step 1: who you are."""
+
+from secrets import token_urlsafe
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from webapp.accounts import phones, sessions
+from webapp.accounts.forms import SignupForm, typed
+from webapp.pages import verification
+from webapp.pages.readers import country_of
+from webapp.pages.visitors import SIGNUP, VERIFICATION, cookie, flow, go, too_many, visitor
+from webapp.pages.words import OBSTACLES, Problem, problem
+from webapp.web.templates import Prepared, is_fragment, page, render
+
+TEMPLATE = "steps/signup.html"
+KEY = "the-key-of-this-form"  # stands for it in the page that is rendered once for all
+KEY_LENGTH = 64
+MOST_PREPARED = 16  # pages, of some 350 KB each with their compressors
+
+
+async def show(request: Request) -> Response:
+    if cookie(request).read(request) and await visitor(request):
+        return go("/")
+    country = country_of(request.headers, request.app.state.settings.allowed_countries)
+    headers = {"HX-Replace-Url": SIGNUP} if is_fragment(request) else {}
+    return prepared(request, country).response(request, token_urlsafe(16), headers)
+
+
+async def submit(request: Request) -> Response:
+    settings, posted = request.app.state.settings, await request.form()
+    form = SignupForm.parse(posted, settings.allowed_countries, settings.site_name)
+    key = typed(posted, "key")[:KEY_LENGTH]
+    if not form.valid:
+        return refuse(request, form, key)
+    if fault := await too_many(request, "signups"):
+        return refuse(request, form, key, fault)
+    try:
+        token = await flow(request).sign_up(form, key)
+    except OBSTACLES as obstacle:
+        return refuse(request, form, key, problem(obstacle))
+    response = await _on_to_the_code(request, token)
+    cookie(request).write(response, token)
+    return response
+
+
+async def _on_to_the_code(request: Request, token: str) -> Response:
+    user = await sessions.visitor(token, flow(request).clock()) if is_fragment(request) else None
+    return await verification.render_step(request, user) if user else go(VERIFICATION)
+
+
+def refuse(request: Request, form: SignupForm, key: str, fault: Problem | None = None) -> Response:
+    """The form again, with all that was typed but the password."""
+    if fault and fault.field:
+        form.errors[fault.field] = fault.words
+    return page(
+        request,
+        TEMPLATE,
+        url=SIGNUP,
+        status=fault.status if fault else 422,
+        retry_after=fault.retry_after if fault else None,
+        problem=fault.words if fault and not fault.field else None,
+        **context(request, form, key or token_urlsafe(16)),
+    )
+
+
+def context(request: Request, form: SignupForm, key: str) -> dict[str, Any]:
+    """What the template needs."""
+    allowed = request.app.state.settings.allowed_countries
+    return {
+        "form": form,
+        "signup_key": key,
+        "countries": phones.countries(allowed),
+        "example": phones.example(form.country),
+    }
+
+
+def prepared(request: Request, country: str) -> Prepared:
+    """The empty form, the same for everybody from one country but for its key."""
+    name = "fragment.html" if is_fragment(request) else "layout.html"
+    pages: dict[tuple[str, str], Prepared] = request.app.state.prepared
+    if (name, country) not in pages:
+        if len(pages) >= MOST_PREPARED or request.app.state.settings.development:
+            pages.clear()  # in development a designer may be at the template
+        form = SignupForm(country=country)
+        empty = context(request, form, KEY) | {"problem": None}
+        html = render(request, name, template=TEMPLATE, step="signup", **empty)
+        pages[name, country] = Prepared(html, KEY)
+    return pages[name, country]

@@ -1,0 +1,152 @@
+"""Step 2: the code on the phone; sending it again; another number."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from webapp.accounts import phones, verifications
+from webapp.accounts.flow import EmailTaken
+from webapp.accounts.forms import CodeForm, PhoneForm, typed
+from webapp.accounts.models import User
+from webapp.pages import account
+from webapp.pages.visitors import (
+    ACCOUNT,
+    PHONE,
+    VERIFICATION,
+    cookie,
+    flow,
+    go,
+    too_many,
+    unverified,
+)
+from webapp.pages.words import OBSTACLES, Problem, problem
+from webapp.providers import Channel
+from webapp.web.templates import is_fragment, page
+
+AGAIN = {
+    Channel.SMS: "We have sent the code. It can take a minute to arrive.",
+    Channel.CALL: "We are calling you with the code.",
+}
+
+
+async def show(request: Request) -> Response:
+    user = await unverified(request)
+    return await render_step(request, user) if isinstance(user, User) else user
+
+
+async def submit(request: Request) -> Response:
+    user = await unverified(request)
+    if not isinstance(user, User):
+        return user
+    form = CodeForm.parse(await request.form())
+    if not form.valid:
+        return await render_step(request, user, form, status=422)
+    if fault := await too_many(request, "checks"):
+        return await refuse(request, user, form, fault)
+    try:
+        token = await flow(request).check_code(user, form.digits)
+    except EmailTaken:
+        return await _on_to_the_account(request, user)
+    except OBSTACLES as obstacle:
+        return await refuse(request, user, form, problem(obstacle, checking=True))
+    await user.refresh_from_db()
+    response = await _on_to_the_account(request, user)
+    if token:
+        cookie(request).write(response, token)
+    return response
+
+
+async def _on_to_the_account(request: Request, user: User) -> Response:
+    return await account.render_step(request, user) if is_fragment(request) else go(ACCOUNT)
+
+
+async def resend(request: Request) -> Response:
+    user = await unverified(request)
+    if not isinstance(user, User):
+        return user
+    wanted = typed(await request.form(), "channel")
+    channel = Channel(wanted) if wanted in flow(request).verifier.channels else Channel.SMS
+    if fault := await too_many(request, "resends"):
+        return await refuse(request, user, CodeForm(), fault)
+    try:
+        await flow(request).resend_code(user, channel)
+    except OBSTACLES as obstacle:
+        return await refuse(request, user, CodeForm(), problem(obstacle))
+    if not is_fragment(request):
+        return go(VERIFICATION)
+    return await render_step(request, user, notice=AGAIN[channel])
+
+
+async def show_phone(request: Request) -> Response:
+    user = await unverified(request)
+    if not isinstance(user, User):
+        return user
+    form = PhoneForm(country=user.country, phone=phones.national(user.phone))
+    return _phone_page(request, user, form, 200)
+
+
+async def submit_phone(request: Request) -> Response:
+    user = await unverified(request)
+    if not isinstance(user, User):
+        return user
+    form = PhoneForm.parse(await request.form(), request.app.state.settings.allowed_countries)
+    if not form.number:
+        return _phone_page(request, user, form, 422)
+    if fault := await too_many(request, "resends"):
+        return _phone_page(request, user, form, fault.status, fault)
+    try:
+        await flow(request).change_phone(user, form.number)
+    except OBSTACLES as obstacle:
+        fault = problem(obstacle)
+        return _phone_page(request, user, form, fault.status, fault)
+    return await render_step(request, user) if is_fragment(request) else go(VERIFICATION)
+
+
+async def refuse(request: Request, user: User, form: CodeForm, fault: Problem) -> Response:
+    """The step again, saying what stands in the way."""
+    if fault.field == "code":
+        form.errors["code"] = fault.words
+        return await render_step(request, user, form, status=fault.status)
+    return await render_step(
+        request, user, form, status=fault.status, problem=fault.words, retry_after=fault.retry_after
+    )
+
+
+async def render_step(
+    request: Request, user: User, form: CodeForm | None = None, **more: Any
+) -> Response:
+    """The code step as it stands for this person."""
+    standing = verifications.standing(await verifications.latest(user), flow(request).clock())
+    more = {"notice": None, "problem": None} | more
+    return page(
+        request,
+        "steps/verification.html",
+        url=VERIFICATION,
+        form=form or CodeForm(),
+        phone=phones.readable(user.phone),
+        state=standing.state,
+        attempts_left=standing.checks_left,
+        resend_in=standing.resend_in,
+        can_call=Channel.CALL in flow(request).verifier.channels and standing.sends > 0,
+        **more,
+    )
+
+
+def _phone_page(
+    request: Request, user: User, form: PhoneForm, status: int, fault: Problem | None = None
+) -> Response:
+    if fault and fault.field:
+        form.errors[fault.field] = fault.words
+    return page(
+        request,
+        "steps/phone.html",
+        url=PHONE,
+        status=status,
+        retry_after=fault.retry_after if fault else None,
+        form=form,
+        countries=phones.countries(request.app.state.settings.allowed_countries),
+        example=phones.example(form.country),
+        phone=phones.readable(user.phone),
+        problem=fault.words if fault and not fault.field else None,
+    )

@@ -1,0 +1,56 @@
+"""Who is asking, and which step is theirs."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from webapp.accounts import sessions, verifications
+from webapp.accounts.flow import Flow
+from webapp.accounts.models import Outcome, User
+from webapp.web.cookies import SessionCookie
+from webapp.web.security import client_ip
+from webapp.pages.words import Problem, throttled
+
+SIGNUP, VERIFICATION, PHONE, ACCOUNT = "/signup", "/verification", "/verification/phone", "/account"
+
+
+def flow(request: Request) -> Flow:
+    return request.app.state.flow  # type: ignore[no-any-return]
+
+
+def cookie(request: Request) -> SessionCookie:
+    return request.app.state.cookie  # type: ignore[no-any-return]
+
+
+async def visitor(request: Request) -> User | None:
+    """The person whose browser this is."""
+    token = cookie(request).read(request)
+    return await sessions.visitor(token, flow(request).clock()) if token else None
+
+
+async def unverified(request: Request) -> User | Response:
+    """The person at the code step, or the way to the step where this browser is."""
+    user = await visitor(request)
+    if user is None:
+        return go(SIGNUP)
+    if user.verified_at or await email_taken(user):
+        return go(ACCOUNT)
+    return user
+
+
+async def email_taken(user: User) -> bool:
+    """Whether the phone is proven, but the email was somebody else's already."""
+    return (await verifications.latest(user)).outcome is Outcome.EMAIL_TAKEN
+
+
+def go(path: str) -> Response:
+    """On to another step. fetch follows it with htmx's headers, and the page there answers them."""
+    return RedirectResponse(path, 303)
+
+
+async def too_many(request: Request, rule: str) -> Problem | None:
+    """The problem of a visitor whose address did this too often; counts this time."""
+    state: Any = request.app.state
+    wait = await state.throttle.hit(rule, client_ip(request.scope, state.settings.trusted_proxy_hops))
+    return throttled(wait) if wait else None

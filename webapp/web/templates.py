@@ -1,0 +1,122 @@
+"""The one page renderer: a whole page, or the step's fragment when htmx asks for it."""
+
+import gzip
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import Response
+
+VARY = "HX-Request, HX-Request-Type, HX-History-Restore-Request, Accept-Encoding"
+HTML = "text/html; charset=utf-8"
+GZIP_WBITS = 31  # zlib's name for the gzip format
+GZIP_LEVEL = 5
+SMALLEST_GZIPPED = 1000  # bytes: below, compression saves no packet
+
+
+class Templates:
+    """The designers' templates, with what every one of them may use."""
+
+    def __init__(
+        self, directory: Path, asset: Callable[[str], str], *, reload: bool, **common: Any
+    ) -> None:
+        """``asset`` makes a static file's URL; ``common`` is there in every template."""
+        self.environment = Environment(
+            loader=FileSystemLoader(directory),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=reload,
+        )
+        self.environment.globals |= {"asset": asset, **common}
+
+    async def answer(self, request: Request, template: str, context: Mapping[str, Any]) -> Response:
+        """A page that is no step: the sandbox's."""
+        return respond(request, self.html(template, context))
+
+    def html(self, name: str, context: Mapping[str, Any]) -> str:
+        return self.environment.get_template(name).render(context)
+
+
+def is_fragment(request: Request) -> bool:
+    """Whether htmx asks, which puts the answer into the page that is there."""
+    return "hx-request" in request.headers
+
+
+def page(
+    request: Request,
+    template: str,
+    *,
+    url: str | None = None,
+    status: int = 200,
+    retry_after: int | None = None,
+    **context: Any,
+) -> Response:
+    """The step ``template``, whole or as a fragment.
+
+    ``url`` is the step's own, which the address bar follows; ``retry_after`` in seconds.
+    """
+    fragment = is_fragment(request)
+    step = Path(template).stem
+    html = render(
+        request,
+        "fragment.html" if fragment else "layout.html",
+        template=template,
+        step=step,
+        **context,
+    )
+    response = respond(request, html, status)
+    if fragment and url:
+        response.headers["HX-Replace-Url"] = url
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    return response
+
+
+def render(request: Request, name: str, **context: Any) -> str:
+    templates: Templates = request.app.state.templates
+    return templates.html(name, context)
+
+
+def respond(request: Request, html: str, status: int = 200) -> Response:
+    """``html``, compressed where the browser takes it.
+
+    Compression leaks nothing here (BREACH): no page holds a secret beside what a stranger can have
+    reflected into it, for only our own pages may post, and no GET reflects anything.
+    """
+    body = html.encode()
+    headers = {"Vary": VARY}
+    if len(body) >= SMALLEST_GZIPPED and takes_gzip(request):
+        body, headers["Content-Encoding"] = gzip.compress(body, GZIP_LEVEL, mtime=0), "gzip"
+    return Response(body, status, headers, HTML)
+
+
+def takes_gzip(request: Request) -> bool:
+    return "gzip" in request.headers.get("accept-encoding", "")
+
+
+class Prepared:
+    """A page rendered once, but for one word that is another for each visitor.
+
+    What stands before the word is compressed once too: the compressor is kept as it was then, and
+    a copy of it goes on with the word and the rest.
+    """
+
+    def __init__(self, html: str, word: str) -> None:
+        head, rest = html.encode().split(word.encode())
+        self.head, self.rest = head, rest
+        self.compressor = zlib.compressobj(9, zlib.DEFLATED, GZIP_WBITS)
+        self.compressed = self.compressor.compress(head)
+
+    def response(self, request: Request, word: str, headers: Mapping[str, str]) -> Response:
+        rest = word.encode() + self.rest
+        headers = {"Vary": VARY, **headers}
+        if not takes_gzip(request):
+            return Response(self.head + rest, 200, headers, HTML)
+        compressor = self.compressor.copy()
+        body = self.compressed + compressor.compress(rest) + compressor.flush()
+        return Response(body, 200, headers | {"Content-Encoding": "gzip"}, HTML)
