@@ -13,13 +13,13 @@ from typing import TypeVar
 
 import argon2
 from argon2.exceptions import VerifyMismatchError
-from zxcvbn_rs_py import Suggestion, zxcvbn
+from zxcvbn_rs_py import zxcvbn
 
 from webapp.accounts.limits import Overloaded
 
 Answer = TypeVar("Answer", str, bool)
 
-LONGEST_QUEUE = 15.0  # seconds of hashing; a platform's router gives up on the page at 30
+LONGEST_QUEUE = 8.0  # seconds of hashing; a platform's router gives up on the page at 30
 MIN_LENGTH = 8
 FEW_GUESSES = 1e5  # among a guesser's first hundred thousand: common, breached, and their likes
 STRENGTH_READS = 100  # characters; the estimate's time grows faster than the password
@@ -33,14 +33,14 @@ PERSONAL = (
     "Add words that only you would think of"
 )
 
-ADVICE = {
-    Suggestion.AvoidRepeatedWordsAndCharacters: "Repeated words and letters add little.",
-    Suggestion.AvoidSequences: "Rows like abc or 123 add little.",
-    Suggestion.AvoidRecentYears: "Years are easy to guess.",
-    Suggestion.AvoidDatesAndYearsThatAreAssociatedWithYou: "Dates are easy to guess.",
-    Suggestion.UseALongerKeyboardPatternWithMoreTurns: "Rows of keys are easy to guess.",
-    Suggestion.PredictableSubstitutionsDontHelpVeryMuch: "Swaps like @ for a add little.",
-}
+ADVICE = (
+    (Suggestion.AvoidRepeatedWordsAndCharacters, "Repeated words and letters add little."),
+    (Suggestion.AvoidSequences, "Rows like abc or 123 add little."),
+    (Suggestion.AvoidRecentYears, "Years are easy to guess."),
+    (Suggestion.AvoidDatesAndYearsThatAreAssociatedWithYou, "Dates are easy to guess."),
+    (Suggestion.UseALongerKeyboardPatternWithMoreTurns, "Rows of keys are easy to guess."),
+    (Suggestion.PredictableSubstitutionsDontHelpVeryMuch, "Swaps like @ for a add little."),
+)
 STRENGTHS = (
     "Very easy to guess. Add another word or two.",
     "Easy to guess. Add another word or two.",
@@ -142,5 +142,6 @@ def strength(password: str, own_words: Iterable[str]) -> tuple[int, str]:
     if why := weakness(password, own_words):
         return 0 if why == SHORT else 1, f"{why}."
     estimate = zxcvbn(password[:STRENGTH_READS], [*own_words])
-    hints = [ADVICE[hint] for hint in (estimate.feedback.suggestions if estimate.feedback else []) if hint in ADVICE]
+    suggestions = estimate.feedback.suggestions if estimate.feedback else []
+    hints = [words for suggestion, words in ADVICE if suggestion in suggestions]
     return int(estimate.score), " ".join([STRENGTHS[int(estimate.score)], *hints[:1]])
