@@ -1,0 +1,395 @@
+from collections.abc import AsyncIterator, Iterable, Iterator
+from ipaddress import ip_address, ip_network
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from webapp.web.security import (
+    UNKNOWN_CLIENT,
+    AllowedHost,
+    AllowedMethods,
+    BodyLimit,
+    SameOrigin,
+    SecurityHeaders,
+    client_ip,
+    host_of,
+    origin_of,
+)
+
+ORIGIN = "https://example.com"
+HEALTH = "/healthz"
+
+
+def refuse(status: int) -> ASGIApp:
+    return PlainTextResponse("refused", status)
+
+
+async def welcome(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers with the length of the body that reached it."""
+    body = await Request(scope, receive).body()
+    await PlainTextResponse(str(len(body)))(scope, receive, send)
+
+
+async def ask(
+    app: ASGIApp,
+    method: str = "GET",
+    path: str = "/",
+    headers: Iterable[tuple[str, str]] = (),
+    body: bytes | AsyncIterator[bytes] = b"",
+) -> httpx.Response:
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as client:
+        return await client.request(method, path, headers=list(headers), content=body)
+
+
+def scope_of(headers: Iterable[tuple[bytes, bytes]], method: str = "POST") -> Scope:
+    return {"type": "http", "method": method, "path": "/", "headers": list(headers)}
+
+
+async def status_of(app: ASGIApp, scope: Scope) -> int:
+    """The answer's status, for headers that no client would let us send."""
+    statuses: list[int] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    await app(scope, receive, send)
+    (status,) = statuses
+    return status
+
+
+# Headers
+
+
+async def own_policy(_request: Request) -> Response:
+    return PlainTextResponse("kept", headers={"Cache-Control": "max-age=60"})
+
+
+def site(*, https: bool = True) -> ASGIApp:
+    return SecurityHeaders(Starlette(routes=[Route("/", own_policy)]), https=https)
+
+
+@pytest.mark.parametrize(("path", "status"), [("/", 200), ("/nowhere", 404)])
+async def test_every_answer_has_the_security_headers(path: str, status: int) -> None:
+    answer = await ask(site(), path=path)
+    assert answer.status_code == status
+    policy = answer.headers["content-security-policy"]
+    for directive in (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "object-src 'none'",
+        "frame-ancestors 'none'",
+    ):
+        assert directive in policy.split("; ")
+    assert "unsafe" not in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert answer.headers["referrer-policy"] == "same-origin"
+    assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+    assert "otp-credentials=(self)" in answer.headers["permissions-policy"]
+    assert "camera=()" in answer.headers["permissions-policy"]
+
+
+async def test_refusals_have_the_security_headers_too() -> None:
+    app = SecurityHeaders(AllowedHost(welcome, ["other.example"], refuse), https=True)
+    answer = await ask(app)
+    assert (answer.status_code, answer.headers["x-frame-options"]) == (400, "DENY")
+
+
+async def test_only_a_site_under_https_demands_it() -> None:
+    assert (await ask(site())).headers["strict-transport-security"] == (
+        "max-age=63072000; includeSubDomains"
+    )
+    assert "strict-transport-security" not in (await ask(site(https=False))).headers
+
+
+async def test_nothing_is_stored_unless_a_page_says_so() -> None:
+    assert (await ask(site(), path="/nowhere")).headers["cache-control"] == "no-store"
+    assert (await ask(site())).headers.get_list("cache-control") == ["max-age=60"]
+
+
+# Host
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("example.com", 200),
+        ("EXAMPLE.com", 200),
+        ("example.com:443", 200),
+        ("localhost:8000", 200),
+        ("localhost", 400),
+        ("localhost:8001", 400),
+        ("example.com:8443", 400),
+        ("example.com.", 400),
+        ("www.example.com", 400),
+        ("example.com@evil.example", 400),
+        ("evil.example", 400),
+        ("", 400),
+    ],
+)
+async def test_only_our_own_hosts_are_served(host: str, status: int) -> None:
+    app = AllowedHost(welcome, ["example.com", "localhost:8000"], refuse)
+    assert (await ask(app, headers=[("Host", host)])).status_code == status
+
+
+@pytest.mark.parametrize("hosts", [[], [b"example.com", b"example.com"], [b"example.com", b"x"]])
+async def test_no_host_and_two_hosts_are_refused(hosts: list[bytes]) -> None:
+    app = AllowedHost(welcome, ["example.com"], refuse)
+    assert await status_of(app, scope_of((b"host", host) for host in hosts)) == 400
+
+
+async def test_a_forwarded_host_counts_for_nothing() -> None:
+    app = AllowedHost(welcome, ["example.com"], refuse)
+    headers = [("Host", "evil.example"), ("X-Forwarded-Host", "example.com")]
+    assert (await ask(app, headers=headers)).status_code == 400
+
+
+async def test_health_is_told_under_any_host() -> None:
+    app = AllowedHost(welcome, ["example.com"], refuse)
+    stranger = [("Host", "10.0.0.7:5000")]
+    assert (await ask(app, path=HEALTH, headers=stranger)).status_code == 200
+    assert (await ask(app, path=f"{HEALTH}/x", headers=stranger)).status_code == 400
+
+
+async def test_a_host_by_ipv6_is_known_with_and_without_the_default_port() -> None:
+    app = AllowedHost(welcome, ["[::1]"], refuse)
+    assert (await ask(app, headers=[("Host", "[::1]:443")])).status_code == 200
+    assert (await ask(app, headers=[("Host", "[::1]:444")])).status_code == 400
+
+
+@given(st.binary(max_size=40))
+async def test_no_other_host_slips_through(host: bytes) -> None:
+    app = AllowedHost(welcome, ["example.com"], refuse)
+    ours = host.lower() in {b"example.com", b"example.com:443", b"example.com:80"}
+    assert (await status_of(app, scope_of([(b"host", host)])) == 200) is ours
+
+
+# Methods
+
+
+@pytest.mark.parametrize("method", ["TRACE", "OPTIONS", "PUT", "DELETE", "PATCH", "MADEUP"])
+async def test_a_method_that_no_page_has_is_refused_with_those_that_are(method: str) -> None:
+    answer = await ask(AllowedMethods(welcome, refuse), method)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, POST")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+async def test_the_methods_of_pages_are_let_through(method: str) -> None:
+    assert (await ask(AllowedMethods(welcome, refuse), method)).status_code == 200
+
+
+# Origin
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ([("Sec-Fetch-Site", "same-origin")], 200),
+        ([("Sec-Fetch-Site", "same-origin"), ("Origin", ORIGIN)], 200),
+        ([("Origin", ORIGIN)], 200),
+        ([("Sec-Fetch-Site", "same-site"), ("Origin", ORIGIN)], 403),
+        ([("Sec-Fetch-Site", "cross-site"), ("Origin", ORIGIN)], 403),
+        ([("Sec-Fetch-Site", "none")], 403),
+        ([("Sec-Fetch-Site", ""), ("Origin", ORIGIN)], 403),
+        ([("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Site", "same-origin")], 403),
+        ([("Origin", "null")], 403),
+        ([("Origin", "http://example.com")], 403),
+        ([("Origin", "https://example.com:8443")], 403),
+        ([("Origin", "https://www.example.com")], 403),
+        ([("Origin", "https://example.com.evil.example")], 403),
+        ([("Origin", ORIGIN), ("Origin", "https://evil.example")], 403),
+        ([("Referer", f"{ORIGIN}/signup")], 403),
+        ([], 403),
+    ],
+)
+async def test_a_write_is_taken_from_our_own_pages_only(
+    headers: list[tuple[str, str]], status: int
+) -> None:
+    app = SameOrigin(welcome, ORIGIN, refuse)
+    assert (await ask(app, "POST", headers=headers)).status_code == status
+    assert (await ask(app, "GET", headers=headers)).status_code == 200
+
+
+origin_headers = st.tuples(
+    st.sampled_from([b"sec-fetch-site", b"origin", b"referer", b"x-origin"]),
+    st.sampled_from([b"same-origin", b"same-site", ORIGIN.encode(), b"null"]) | st.binary(),
+)
+
+
+@given(st.lists(origin_headers, max_size=4), st.sampled_from(["POST", "PUT", "DELETE", "TRACE"]))
+async def test_no_mixture_of_headers_makes_a_foreign_write_ours(
+    headers: list[tuple[bytes, bytes]], method: str
+) -> None:
+    sites = [value for name, value in headers if name == b"sec-fetch-site"]
+    origins = [value for name, value in headers if name == b"origin"]
+    ours = (sites, origins) in [
+        ([b"same-origin"], []),
+        ([b"same-origin"], origins[:1]),
+        ([], [ORIGIN.encode()]),
+    ]
+    app = SameOrigin(welcome, ORIGIN, refuse)
+    assert (await status_of(app, scope_of(headers, method)) == 200) is ours
+
+
+@pytest.mark.parametrize(
+    ("url", "origin", "host"),
+    [
+        ("https://example.com", "https://example.com", "example.com"),
+        ("https://Example.COM:443/", "https://example.com", "example.com"),
+        ("http://localhost:8000", "http://localhost:8000", "localhost:8000"),
+        ("http://localhost:80/x", "http://localhost", "localhost"),
+        ("https://example.com:80", "https://example.com:80", "example.com:80"),
+        ("http://[::1]:8000", "http://[::1]:8000", "[::1]:8000"),
+        ("https://müller.example", "https://xn--mller-kva.example", "xn--mller-kva.example"),
+    ],
+)
+def test_origin_and_host_are_spelt_as_browsers_spell_them(url: str, origin: str, host: str) -> None:
+    assert (origin_of(url), host_of(url)) == (origin, host)
+
+
+# Body
+
+
+async def chunks(count: int, size: int, sent: list[int]) -> AsyncIterator[bytes]:
+    for _ in range(count):
+        sent.append(size)
+        yield b"x" * size
+
+
+@pytest.mark.parametrize(("length", "status"), [(0, 200), (65_536, 200), (65_537, 413)])
+async def test_a_body_over_the_limit_is_refused(length: int, status: int) -> None:
+    answer = await ask(BodyLimit(welcome, refuse), "POST", body=b"x" * length)
+    assert answer.status_code == status
+    if status == 200:
+        assert answer.text == str(length)
+
+
+async def test_a_long_body_is_refused_before_any_of_it_is_read() -> None:
+    sent: list[int] = []
+    headers = [("Content-Length", "10000000")]
+    answer = await ask(
+        BodyLimit(welcome, refuse), "POST", headers=headers, body=chunks(10, 1_000_000, sent)
+    )
+    assert answer.status_code == 413
+    assert sent == []
+
+
+@pytest.mark.parametrize("declared", [(), [("Content-Length", "5")], [("Content-Length", "-1")]])
+async def test_a_body_of_untold_or_lied_about_length_is_counted_as_it_comes(
+    declared: Iterable[tuple[str, str]],
+) -> None:
+    sent: list[int] = []
+    answer = await ask(
+        BodyLimit(welcome, refuse), "POST", headers=declared, body=chunks(1000, 1000, sent)
+    )
+    assert answer.status_code == 413
+    assert len(sent) == 66
+
+
+async def test_a_body_in_chunks_within_the_limit_arrives_whole() -> None:
+    answer = await ask(BodyLimit(welcome, refuse), "POST", body=chunks(60, 1000, []))
+    assert (answer.status_code, answer.text) == (200, "60000")
+
+
+async def test_an_absurd_length_is_refused_on_reads_too() -> None:
+    headers = [("Content-Length", "9" * 5000)]
+    assert (await ask(BodyLimit(welcome, refuse), "GET", headers=headers)).status_code == 413
+
+
+async def test_a_visitor_who_leaves_in_the_middle_reaches_no_handler() -> None:
+    messages: Iterator[Message] = iter(
+        [
+            {"type": "http.request", "body": b"x", "more_body": True},
+            {"type": "http.disconnect"},
+        ]
+    )
+    reached: list[Scope] = []
+
+    async def handler(scope: Scope, _receive: Receive, _send: Send) -> None:
+        reached.append(scope)
+
+    async def receive() -> Message:
+        return next(messages)
+
+    async def send(message: Message) -> None:
+        raise AssertionError(message)
+
+    await BodyLimit(handler, refuse)(scope_of([]), receive, send)
+    assert reached == []
+
+
+# Client
+
+
+def forwarded(*lines: str, peer: str = "10.0.0.1") -> Scope:
+    headers = [(b"x-forwarded-for", line.encode("latin-1")) for line in lines]
+    return {"type": "http", "headers": headers, "client": (peer, 4711)}
+
+
+@pytest.mark.parametrize(
+    ("lines", "hops", "client"),
+    [
+        (["203.0.113.9"], 0, "10.0.0.1"),
+        (["203.0.113.9"], 1, "203.0.113.9"),
+        (["198.51.100.1, 203.0.113.9"], 1, "203.0.113.9"),
+        (["198.51.100.1, 203.0.113.9, 10.1.1.1"], 2, "203.0.113.9"),
+        (["198.51.100.1", "203.0.113.9"], 1, "203.0.113.9"),
+        (["198.51.100.1,203.0.113.9", "10.1.1.1"], 2, "203.0.113.9"),
+        (["203.0.113.9:4711"], 1, "203.0.113.9"),
+        (["2001:db8:1:2:3:4:5:6"], 1, "2001:db8:1:2::/64"),
+        (["[2001:db8:1:2:ffff::1]:80"], 1, "2001:db8:1:2::/64"),
+        (["[2001:db8:1:2::1]"], 1, "2001:db8:1:2::/64"),
+        (["fe80::1%eth0"], 1, "fe80::/64"),
+        (["::ffff:203.0.113.9"], 1, "203.0.113.9"),
+        ([], 1, UNKNOWN_CLIENT),
+        (["203.0.113.9"], 2, UNKNOWN_CLIENT),
+        (["203.0.113.9,"], 1, UNKNOWN_CLIENT),
+        (["unknown"], 1, UNKNOWN_CLIENT),
+        (["203.0.113.009"], 1, UNKNOWN_CLIENT),
+        (["203.0.113.9; drop table"], 1, UNKNOWN_CLIENT),
+    ],
+)
+def test_a_client_is_told_by_the_proxies_we_trust(lines: list[str], hops: int, client: str) -> None:
+    assert client_ip(forwarded(*lines), hops) == client
+
+
+def test_without_an_address_a_client_is_unknown() -> None:
+    assert client_ip({"type": "http", "headers": [], "client": None}, 0) == UNKNOWN_CLIENT
+    assert client_ip(forwarded(peer="a-socket"), 0) == UNKNOWN_CLIENT
+
+
+@given(st.lists(st.binary(max_size=60), max_size=4), st.integers(0, 4))
+def test_whatever_is_sent_a_client_is_an_address_or_unknown(lines: list[bytes], hops: int) -> None:
+    headers = [(b"x-forwarded-for", line) for line in lines]
+    client = client_ip({"type": "http", "headers": headers, "client": ("10.0.0.1", 1)}, hops)
+    assert client == UNKNOWN_CLIENT or ip_network(client) is not None
+
+
+@given(st.lists(st.text(max_size=30).filter(lambda text: text.isprintable()), max_size=4))
+def test_what_a_visitor_writes_into_the_header_changes_nothing(forged: list[str]) -> None:
+    lines = [(b"x-forwarded-for", line.encode()) for line in [*forged, "203.0.113.9"]]
+    scope: Scope = {"type": "http", "headers": lines, "client": ("10.0.0.1", 1)}
+    assert client_ip(scope, 1) == "203.0.113.9"
+
+
+@given(st.ip_addresses(v=6))
+def test_all_addresses_of_a_subscriber_are_one_client(address: object) -> None:
+    client = client_ip(forwarded(str(address)), 1)
+    mapped = ip_address(str(address)).version == 6 and ip_network(client).version == 4
+    assert mapped or ip_address(str(address)) in ip_network(client)
