@@ -77,7 +77,7 @@ def page(
     return response
 
 
-def render(request: Request, name: str, **context: Any) -> str:
+def render(request: Request, name: str, /, **context: Any) -> str:
     templates: Templates = request.app.state.templates
     return templates.html(name, context)
 
