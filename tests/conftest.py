@@ -15,6 +15,8 @@ from tests import postgres as pg
 from tests.phone import Phone
 from tests.servers import PRODUCTION, Deployment, migrate, redis_server, served
 from tests.visitor import Visitor
+from webapp.app import create_app
+from webapp.sandbox import Sandbox
 from webapp.settings import Settings
 
 
@@ -118,17 +120,25 @@ def environ(request: pytest.FixtureRequest) -> dict[str, str]:
 
 
 @pytest.fixture
-def settings(database_url: str, environ: dict[str, str]) -> Settings:
+def provider() -> str:
+    """Who verifies; ``@pytest.mark.parametrize("provider", …)`` runs a test with others."""
+    return "sandbox"
+
+
+@pytest.fixture
+def settings(database_url: str, provider: str, environ: dict[str, str]) -> Settings:
     """Development's settings on the test's database."""
-    basics = {"SECRET_KEY": PRODUCTION["SECRET_KEY"], "DATABASE_URL": database_url}
+    basics = {
+        "SECRET_KEY": PRODUCTION["SECRET_KEY"],
+        "DATABASE_URL": database_url,
+        "VERIFY_PROVIDER": provider,
+    }
     return Settings.load(basics | environ, development=True)
 
 
 @pytest.fixture
 async def app(settings: Settings, clock: Clock) -> AsyncIterator[Starlette]:
     """The application, started, with the sandbox for a phone network."""
-    from webapp.app import create_app  # noqa: PLC0415
-
     application = create_app(settings, clock=clock)
     async with application.router.lifespan_context(application):
         yield application
@@ -142,16 +152,16 @@ async def client(app: Starlette, settings: Settings) -> AsyncIterator[httpx.Asyn
         yield bare
 
 
-@pytest.fixture(params=[False, True], ids=["plain", "htmx"])
-def htmx(request: pytest.FixtureRequest) -> bool:
-    """Whether the visitor's browser has JavaScript; a test that asks runs both ways."""
-    return bool(request.param)
+@pytest.fixture
+def htmx() -> bool:
+    """Whether the visitor's browser has JavaScript; ``parametrize("htmx", …)`` decides."""
+    return False
 
 
 @pytest.fixture
-async def browser(client: httpx.AsyncClient) -> Visitor:
-    """A visitor whose browser has no JavaScript."""
-    return Visitor(client)
+async def visitor(client: httpx.AsyncClient, htmx: bool) -> Visitor:
+    """Somebody with a browser, at the door."""
+    return Visitor(client, htmx=htmx)
 
 
 @pytest.fixture
@@ -164,12 +174,23 @@ async def phone(client: httpx.AsyncClient) -> Phone:
 
 
 @pytest.fixture
-def vendor_url() -> Iterator[str]:
-    """The sandbox's vendors over loopback HTTP, as processes of ours reach Twilio and Authy."""
-    from webapp.sandbox import vendor_app  # noqa: PLC0415
+def vendor() -> Sandbox:
+    """A stand-in for Twilio and Authy, for processes of ours; faults are set on it directly."""
+    return Sandbox()
 
-    with served(vendor_app) as url:
+
+@pytest.fixture
+def vendor_url(vendor: Sandbox) -> Iterator[str]:
+    """Where the stand-in answers over loopback HTTP."""
+    with served(vendor.vendor_app) as url:
         yield url
+
+
+@pytest.fixture
+async def far_phone(vendor_url: str) -> AsyncIterator[Phone]:
+    """Every phone there is, through the stand-in over loopback."""
+    async with httpx.AsyncClient(base_url=vendor_url) as client:
+        yield Phone(client)
 
 
 @pytest.fixture

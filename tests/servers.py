@@ -84,12 +84,14 @@ def procfile() -> dict[str, str]:
 class Process:
     """One running process of the deployment, with its children."""
 
-    def __init__(self, command: str, environ: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, command: str, environ: Mapping[str, str], log: Path, *, cwd: Path = ROOT
+    ) -> None:
         self.log, self.url = log, environ["BASE_URL"]
         with log.open("ab") as out:
             self.popen = subprocess.Popen(
                 ["/bin/sh", "-c", command],
-                cwd=ROOT,
+                cwd=cwd,
                 env=environ,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -111,8 +113,9 @@ class Process:
         self.signal(signal.SIGKILL)
         self.popen.wait(10)
 
-    def wait_until_ready(self) -> None:
-        wait_for(lambda: answers(self.url + "/readyz"), self.popen, self.log)
+    def wait_until(self, path: str) -> None:
+        """Until ``path`` answers 200."""
+        wait_for(lambda: answers(self.url + path), self.popen, self.log)
 
 
 def answers(url: str) -> bool:
@@ -146,10 +149,10 @@ class Deployment:
         process = self._start("release", self.environ(database_url))
         assert process.popen.wait(60) == 0, process.log.read_text()
 
-    def web(self, database_url: str, **settings: str) -> Process:
-        """A web process that is ready for requests."""
+    def web(self, database_url: str, *, until: str = "/readyz", **settings: str) -> Process:
+        """A web process, once ``until`` answers."""
         process = self._start("web", self.environ(database_url, **settings))
-        process.wait_until_ready()
+        process.wait_until(until)
         return process
 
     def worker(self, database_url: str, **settings: str) -> Process:
