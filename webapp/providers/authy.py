@@ -19,9 +19,8 @@ from webapp.providers import (
     ProviderError,
     Sent,
     TooManySends,
-    Unreachable,
 )
-from webapp.providers.transport import Answer, Judge, Kinds, Vendor, refusal
+from webapp.providers.transport import Answer, Judge, Kinds, Vendor, refusal, unreadable
 
 WRONG_CODE = "60020"
 NO_SUCH_USER = "60026"
@@ -50,21 +49,21 @@ KINDS: dict[str, type[ProviderError]] = {
 ORIGIN = "https://api.authy.com"
 
 
-def judge(answer: Answer, kinds: Kinds = KINDS) -> ProviderError | None:
+def judge(answer: Answer) -> ProviderError | None:
     """What an Authy answer means that is not a 200 with ``success``, true or "true"."""
     fields = answer.fields
     if answer.status == HTTPStatus.OK and str(fields.get("success")).lower() == "true":
         return None
-    return refusal("authy", answer, fields.get("error_code"), kinds)
+    return refusal("authy", answer, fields.get("error_code"), KINDS)
 
 
 def judge_check(answer: Answer) -> ProviderError | None:
-    """The same for the answer to a check, where an error may just mean a wrong code."""
-    return judge(answer, {**KINDS, WRONG_CODE: WrongCode})
+    """The same for the answer to a check, where one error just means that the code is wrong."""
+    return None if _wrong_code(answer.fields) else judge(answer)
 
 
-class WrongCode(ProviderError):
-    """Authy's way of saying so is an error; it goes no further than this module."""
+def _wrong_code(fields: dict[str, Any]) -> bool:
+    return str(fields.get("error_code")) == WRONG_CODE
 
 
 class Authy:
@@ -100,15 +99,14 @@ class Authy:
         if not re.fullmatch(r"[0-9]{6,12}", code):
             return False
         path = f"verify/{code}/{_id(reference)}"
-        try:
-            answer = await self._call(
-                "verify", "GET", path, judge=judge_check, params={"force": "true"}
-            )
-        except WrongCode:
+        answer = await self._call(
+            "verify", "GET", path, judge=judge_check, params={"force": "true"}
+        )
+        if _wrong_code(answer):
             return False
         if answer.get("token") == "is valid":
             return True
-        raise _unreadable("token")
+        raise unreadable("authy", "token")
 
     async def probe(self) -> None:
         """Raise ``ProviderError`` unless the key is good."""
@@ -153,8 +151,4 @@ def _id(user: object) -> str:
     """A user's id, fit to stand in a URL."""
     if isinstance(user, int | str) and re.fullmatch(r"[0-9]{1,20}", str(user)):
         return str(user)
-    raise _unreadable("id")
-
-
-def _unreadable(what: str) -> Unreachable:
-    return Unreachable(f"authy: unreadable answer ({what})", maybe_sent=True)
+    raise unreadable("authy", "id")

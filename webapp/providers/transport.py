@@ -15,10 +15,19 @@ from typing import Any
 import httpx
 import structlog
 
-from webapp.providers import Busy, Misconfigured, ProviderError, Unreachable
+from webapp.providers import Blocked, Busy, Misconfigured, ProviderError, Unreachable
 from webapp.providers.pools import LONGEST, http_client
 
-__all__ = ["Answer", "Judge", "Kinds", "Vendor", "http_client", "refusal", "retry_after"]
+__all__ = [
+    "Answer",
+    "Judge",
+    "Kinds",
+    "Vendor",
+    "http_client",
+    "refusal",
+    "retry_after",
+    "unreadable",
+]
 
 AT_ONCE = 1000  # calls in flight to one vendor from one process
 ATTEMPTS = 3
@@ -70,6 +79,12 @@ def refusal(vendor: str, answer: Answer, code: object, kinds: Kinds) -> Provider
     return kind(detail, code=known, retry_after=answer.retry_after)
 
 
+def unreadable(vendor: str, what: str) -> Unreachable:
+    """What it means that ``what`` in a vendor's yes is not as it should be."""
+    log.error("provider answer unreadable", vendor=vendor, what=what)
+    return Unreachable(f"{vendor}: unreadable answer ({what})", maybe_sent=True)
+
+
 def _by_status(answer: Answer, code: str) -> type[ProviderError]:
     # A 503 in the vendor's own words was turned away at the door; one in HTML comes from a proxy,
     # behind which the call may have been at work.
@@ -83,6 +98,7 @@ def _by_status(answer: Answer, code: str) -> type[ProviderError]:
     return Misconfigured
 
 
+ALARMING = (Blocked, Misconfigured)  # for the operator to act on
 HALF_ANSWERS = {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.REQUEST_TIMEOUT}
 
 
@@ -221,13 +237,8 @@ class Vendor:
         if error is None:
             log.info("provider call", **words)
         else:
-            log.warning(
-                "provider call failed",
-                **words,
-                code=error.code,
-                kind=type(error).__name__,
-                detail=error.detail,
-            )
+            alarm = log.error if isinstance(error, ALARMING) else log.warning
+            alarm("provider call failed", **words, code=error.code, detail=error.detail)
 
 
 NEVER_SENT = (

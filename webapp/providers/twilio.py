@@ -22,9 +22,8 @@ from webapp.providers import (
     Sent,
     TooManyChecks,
     TooManySends,
-    Unreachable,
 )
-from webapp.providers.transport import Answer, Vendor, refusal
+from webapp.providers.transport import Answer, Vendor, refusal, unreadable
 
 KINDS: dict[str, type[ProviderError]] = {
     "20003": Misconfigured,  # credentials
@@ -131,7 +130,7 @@ class TwilioVerify(Twilio):
         except Gone as gone:
             raise Misconfigured("twilio: no such Verify service", code=gone.code) from None
         if sent.status != "pending":
-            raise _unreadable("status")
+            raise unreadable("twilio", "status")
         return Sent(reference=_sid(sent.sid))
 
     async def check(self, phone: str, *, reference: str, code: str) -> bool:  # noqa: ARG002
@@ -154,7 +153,7 @@ class TwilioVerify(Twilio):
         if checked.status == "pending":
             return False
         kind = OVER.get(str(checked.status))
-        raise kind(f"twilio: {checked.status}") if kind else _unreadable("status")
+        raise kind(f"twilio: {checked.status}") if kind else unreadable("twilio", "status")
 
     async def probe(self) -> None:
         """Raise ``ProviderError`` unless the credentials and the service are good."""
@@ -191,7 +190,7 @@ class TwilioMessages(Twilio):
         except Gone as gone:
             raise Misconfigured("twilio: no such account", code=gone.code) from None
         if not isinstance(text.status, str):
-            raise _unreadable("status")
+            raise unreadable("twilio", "status")
         if text.status in NOT_ACCEPTED:
             code = str(text.error_code)
             raise KINDS.get(code, Misconfigured)(f"twilio: {text.status}", code=code)
@@ -206,7 +205,7 @@ class TwilioMessages(Twilio):
         texts = await _read(self._messages.list_async(to=to, limit=NEWEST, page_size=NEWEST))
         for text in texts:
             if not isinstance(text.date_created, datetime):
-                raise _unreadable("date_created")
+                raise unreadable("twilio", "date_created")
             same = isinstance(text.body, str) and text.body.strip().endswith(body.strip())
             if same and text.date_created >= since - CLOCK_SKEW:
                 return _sid(text.sid)
@@ -230,14 +229,10 @@ async def _read(call: Awaitable[Any]) -> Any:
     except ProviderError:
         raise
     except Exception as fault:  # noqa: BLE001 (the SDK takes the shape of an answer on trust)
-        raise _unreadable(type(fault).__name__) from None
+        raise unreadable("twilio", type(fault).__name__) from None
 
 
 def _sid(sid: object) -> str:
     if isinstance(sid, str) and re.fullmatch(r"[A-Z]{2}[0-9A-Za-z]{1,62}", sid):
         return sid
-    raise _unreadable("sid")
-
-
-def _unreadable(what: str) -> Unreachable:
-    return Unreachable(f"twilio: unreadable answer ({what})", maybe_sent=True)
+    raise unreadable("twilio", "sid")

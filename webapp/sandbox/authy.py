@@ -1,0 +1,142 @@
+"""The pretend Authy API."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import count
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from webapp.sandbox.phone import Inbox
+from webapp.sandbox.wire import Refusal, authy_error, form, is_e164, keyed, vendor
+
+LIFETIME = timedelta(minutes=10)
+SENDS = 5
+CHECKS = 5
+USERS = 10_000  # kept at once
+
+
+@dataclass(slots=True)
+class Token:
+    """A user's code, while it lives."""
+
+    created: datetime
+    code: str = field(default_factory=lambda: f"{secrets.randbelow(10**6):06}")
+    sends: int = 0
+    checks: int = 0
+    used: bool = False
+
+
+@dataclass(slots=True)
+class User:
+    """A phone that Authy knows."""
+
+    phone: str
+    token: Token | None = None
+
+
+class Authy:
+    """Users by id, each with at most one code."""
+
+    def __init__(self, inbox: Inbox, clock: Callable[[], datetime]) -> None:
+        self._inbox, self._clock = inbox, clock
+        self._users: dict[str, User] = {}
+        self._ids = count(1635)
+        root = "/protected/json"
+        self.routes = [
+            Route(f"{root}/users/new", keyed(self.enrol), methods=["POST"]),
+            Route(f"{root}/users/{{id}}/remove", keyed(self.remove), methods=["POST"]),
+            Route(f"{root}/sms/{{id}}", keyed(self.text)),
+            Route(f"{root}/call/{{id}}", keyed(self.ring)),
+            Route(f"{root}/verify/{{code}}/{{id}}", keyed(self.check)),
+            Route(f"{root}/app/details", keyed(self.details)),
+        ]
+        self.app = vendor(self.routes)
+
+    async def enrol(self, request: Request) -> Response:
+        """A new user, or the one that the phone has already."""
+        fields = await form(request)
+        phone = f"+{fields.get('user[country_code]', '')}{fields.get('user[cellphone]', '')}"
+        if not is_e164(phone) or "@" not in fields.get("user[email]", ""):
+            raise Refusal(authy_error(60027))
+        known = (user_id for user_id, user in self._users.items() if user.phone == phone)
+        user_id = next(known, None) or str(next(self._ids))
+        self._users.setdefault(user_id, User(phone))
+        if len(self._users) > USERS:
+            del self._users[next(iter(self._users))]
+        return JSONResponse(
+            {
+                "message": "User created successfully.",
+                "user": {"id": int(user_id)},
+                "success": True,
+            }
+        )
+
+    async def remove(self, request: Request) -> Response:
+        """Forget a user."""
+        self._user(request)
+        del self._users[request.path_params["id"]]
+        return JSONResponse({"message": "User removed from application", "success": True})
+
+    async def text(self, request: Request) -> Response:
+        """Text a code; without force, as to somebody who has Authy's app: not at all."""
+        user = self._user(request)
+        phone = {"cellphone": f"+XX-XXX-XX{user.phone[-2:]}", "success": True}
+        if request.query_params.get("force") != "true":
+            return JSONResponse({"message": "Ignored: SMS is not needed", "ignored": True, **phone})
+        self._deliver(request, user, "sms")
+        return JSONResponse({"message": "SMS token was sent", **phone})
+
+    async def ring(self, request: Request) -> Response:
+        """Say a code on the phone."""
+        user = self._user(request)
+        self._deliver(request, user, "call")
+        return JSONResponse(
+            {
+                "message": "Call started...",
+                "cellphone": f"+XX-XXX-XX{user.phone[-2:]}",
+                "success": True,
+            }
+        )
+
+    async def check(self, request: Request) -> Response:
+        """Whether a code is right; ``success`` is a string here, as Authy has it."""
+        token = self._alive(self._user(request))
+        if token is None or token.checks >= CHECKS:
+            raise Refusal(authy_error(60020))
+        if not secrets.compare_digest(request.path_params["code"].encode(), token.code.encode()):
+            token.checks += 1
+            raise Refusal(authy_error(60020))
+        if token.used:
+            raise Refusal(authy_error(60019))
+        token.used = True
+        return JSONResponse({"message": "Token is valid.", "token": "is valid", "success": "true"})
+
+    async def details(self, _: Request) -> Response:
+        """The application, as a caller asks for it to try the key."""
+        app = {"name": "Sandbox", "plan": "pay_as_you_go", "sms_enabled": True, "app_id": 1}
+        return JSONResponse({"message": "Application information.", "app": app, "success": True})
+
+    def _user(self, request: Request) -> User:
+        user = self._users.get(request.path_params["id"])
+        if user is None:
+            raise Refusal(authy_error(60026))
+        return user
+
+    def _alive(self, user: User) -> Token | None:
+        if user.token and self._clock() - user.token.created >= LIFETIME:
+            user.token = None
+        return user.token
+
+    def _deliver(self, request: Request, user: User, channel: str) -> None:
+        token = self._alive(user)
+        if token is None or token.used:
+            token = user.token = Token(self._clock())
+        if token.sends >= SENDS:
+            raise Refusal(authy_error(60009))
+        token.sends += 1
+        if "undelivered" not in request.scope:
+            self._inbox.deliver(user.phone, f"Your Sandbox token is: {token.code}", channel=channel)
