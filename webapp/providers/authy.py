@@ -20,7 +20,7 @@ from webapp.providers import (
     Sent,
     TooManySends,
 )
-from webapp.providers.transport import Answer, Judge, Kinds, Vendor, refusal, unreadable
+from webapp.providers.transport import Answer, Judge, Vendor, refusal, unreadable
 
 WRONG_CODE = "60020"
 NO_SUCH_USER = "60026"
