@@ -70,10 +70,6 @@ class Codes:
         """As the messenger's: codes have no vendor of their own. Raises ``ProviderError``."""
         await self._messenger.probe()
 
-    async def probe(self) -> None:
-        """Raise ``ProviderError`` unless the messenger's credentials are good."""
-        await self._messenger.probe()
-
     def _challenge(self) -> str:
         return f"{int(self._clock().timestamp())}.{secrets.token_urlsafe(16)}"
 
