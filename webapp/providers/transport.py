@@ -73,7 +73,7 @@ def refusal(vendor: str, answer: Answer, code: object, kinds: Kinds) -> Provider
     """What an answer that is no success means: by the vendor's ``code``, else by its status."""
     known = str(code) if re.fullmatch(r"[0-9]{1,6}", str(code)) else ""
     kind = kinds.get(known) or _by_status(answer, known)
-    detail = f"{vendor}: {answer.status} {known}".rstrip()
+    detail = f"{vendor}: HTTP {answer.status}" + (f", error {known}" if known else "")
     if kind is Unreachable:
         return Unreachable(detail, maybe_sent=True, code=known, retry_after=answer.retry_after)
     return kind(detail, code=known, retry_after=answer.retry_after)
@@ -238,7 +238,8 @@ class Vendor:
             log.info("provider call", **words)
         else:
             alarm = log.error if isinstance(error, ALARMING) else log.warning
-            alarm("provider call failed", **words, code=error.code, detail=error.detail)
+            kind = type(error).__name__
+            alarm("provider call failed", **words, error=error.code, kind=kind, detail=error.detail)
 
 
 NEVER_SENT = (
@@ -258,7 +259,7 @@ class AnswerTooLong(httpx.StreamError):
 
 async def _read(response: httpx.Response) -> bytes:
     content = bytearray()
-    async for chunk in response.aiter_raw():
+    async for chunk in response.aiter_bytes():
         content += chunk
         if len(content) > LARGEST_ANSWER:
             raise AnswerTooLong(f"over {LARGEST_ANSWER} bytes")
