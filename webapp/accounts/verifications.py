@@ -58,7 +58,8 @@ def _state(verification: Verification, now: datetime) -> str:
 
 async def latest(user: User) -> Verification:
     """The verification that counts: a user has one from the first moment on."""
-    return await Verification.filter(user_id=user.id).order_by("-id").limit(1).get()
+    [newest] = await Verification.filter(user_id=user.id).order_by("-id").limit(1)
+    return newest
 
 
 def still_pending(verification: Verification) -> QuerySet[Verification]:
