@@ -140,14 +140,17 @@ def _connections(url: str) -> "ConnectionPool":
     from redis.asyncio import BlockingConnectionPool  # noqa: PLC0415 - most start without Redis
     from redis.asyncio.retry import Retry  # noqa: PLC0415
     from redis.backoff import NoBackoff  # noqa: PLC0415
+    from redis.exceptions import ConnectionError  # noqa: A004, PLC0415
 
     return BlockingConnectionPool.from_url(
         url,
         max_connections=REDIS_CONNECTIONS,
-        timeout=REDIS_DEADLINE,
-        socket_timeout=REDIS_DEADLINE,
-        socket_connect_timeout=REDIS_DEADLINE,
-        retry=Retry(NoBackoff(), 1),  # a connection that Redis closed while it was idle
+        timeout=REDIS_DEADLINE,  # to wait for one of them
+        # Shorter than our own deadline, since redis-py overhears a cancelling while it connects.
+        socket_timeout=REDIS_DEADLINE / 2,
+        socket_connect_timeout=REDIS_DEADLINE / 2,
+        # Once more on a new connection, where Redis had closed the idle one.
+        retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),
     )
 
 
