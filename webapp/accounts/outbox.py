@@ -76,6 +76,9 @@ class Outbox:
         except DATABASE_ERRORS as error:
             log.warning("outbox_waits_for_database", error=type(error).__name__)
             return 0
+        except Exception:
+            log.exception("outbox_failed")  # and tries again: nobody would notice a loop that ended
+            return 0
         return delivered
 
     async def _finished(self, delivering: asyncio.Task[int], stopping: asyncio.Event) -> None:

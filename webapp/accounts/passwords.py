@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import argon2
 from argon2.exceptions import VerifyMismatchError
-from zxcvbn_rs_py import zxcvbn
+from zxcvbn_rs_py import Suggestion, zxcvbn
 
 from webapp.accounts.limits import Overloaded
 

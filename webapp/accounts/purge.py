@@ -37,8 +37,8 @@ async def purge(now: datetime) -> dict[str, int]:
 async def _delete(rows: QuerySet[Any]) -> int:
     """Batch by batch. The condition is asked again with the deletion: a row may have been saved
     (verified, seen) since it was listed."""
-    total = 0
-    while keys := await rows.limit(BATCH).values_list("pk", flat=True):
+    key, total = rows.model._meta.pk_attr, 0
+    while keys := await rows.limit(BATCH).values_list(key, flat=True):
         total += await rows.filter(pk__in=list(keys)).delete()
         if len(keys) < BATCH:
             break

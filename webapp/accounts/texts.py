@@ -15,7 +15,7 @@ def code(site: str, host: str, one_time_code: str) -> str:
 
 def confirmation(site: str) -> str:
     """The account is theirs. It holds no name: what a stranger typed is never texted."""
-    return f"{plain(site)}: You did it! Signup complete :)"
+    return f"{plain(site)}: You did it! Signup complete: your account is verified."
 
 
 def plain(site: str) -> str:
