@@ -281,6 +281,12 @@ FAULTS: dict[str, tuple[httpx.Response | Exception, type[ProviderError], bool, i
     "redirect": (httpx.Response(302, headers={"Location": "/"}), Misconfigured, False, 1),
     "201 that is not JSON": (httpx.Response(201, text="OK"), Unreachable, True, 1),
     "201 without a body": (httpx.Response(201), Unreachable, True, 1),
+    "204 with a yes": (
+        httpx.Response(204, json={**PENDING, "status": "approved"}),
+        Unreachable,
+        True,
+        1,
+    ),
     "a list": (httpx.Response(201, json=[]), Unreachable, True, 1),
     "null": (httpx.Response(201, json=None), Unreachable, True, 1),
     "no sid": (httpx.Response(201, json={"status": "pending"}), Unreachable, True, 1),

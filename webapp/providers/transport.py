@@ -93,13 +93,13 @@ def _by_status(answer: Answer, code: str) -> type[ProviderError]:
         return Busy
     if answer.status == HTTPStatus.SERVICE_UNAVAILABLE and turned_away:
         return Busy
-    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status in HALF_ANSWERS:
+    if answer.status == HTTPStatus.REQUEST_TIMEOUT or answer.status // 100 in UNCLEAR:
         return Unreachable
     return Misconfigured
 
 
 ALARMING = (Blocked, Misconfigured)  # for the operator to act on
-HALF_ANSWERS = {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.REQUEST_TIMEOUT}
+UNCLEAR = (2, 5)  # hundreds: a yes that is none, a fault of the vendor's
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,7 +218,7 @@ class TwilioMessages(Twilio):
 
 def judge(answer: Answer) -> ProviderError | None:
     """What a Twilio answer that is no success means."""
-    if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+    if answer.status in (HTTPStatus.OK, HTTPStatus.CREATED):
         return None
     return refusal("twilio", answer, answer.fields.get("code"), KINDS)
 
