@@ -1,5 +1,6 @@
 /* The code step: counts down to the next text, sends a pasted code by itself, reads it from the text (WebOTP). */
 
+const PAUSE = 500; // ms between the code's arrival and its being sent: long enough to see it
 const JUMP = 2000; // ms by which the clocks may disagree before the server is asked again
 
 let stopLast = () => {};
@@ -76,8 +77,8 @@ const inWords = (seconds) => {
   return new Intl.NumberFormat(lang, { style: "unit", unit, unitDisplay: "long" }).format(count);
 };
 
-/* The code: six digits that arrive at once (pasted, autofilled, from the text) are sent; typed ones wait
-   for the button. */
+/* The code: six digits that arrive at once (pasted, autofilled, from the text) are sent, unless the
+   button is quicker; typed ones wait for the button. */
 
 const digitsIn = (text) => text.match(/\p{Nd}/gu) ?? [];
 
@@ -90,6 +91,8 @@ const codeIn = (text) => {
 const takeCode = (form, signal) => {
   const field = form.elements.code;
   let before = digitsIn(field.value).length;
+  let sending;
+  const stay = () => clearTimeout(sending);
   const send = (code) => {
     if (code === sentCode) return;
     sentCode = code;
@@ -99,9 +102,12 @@ const takeCode = (form, signal) => {
   field.addEventListener("input", () => {
     const came = digitsIn(field.value).length - before;
     before += came;
+    stay();
     const code = came > 1 && codeIn(field.value);
-    if (code) send(code);
+    if (code) sending = setTimeout(send, PAUSE, code);
   }, { signal });
+  form.addEventListener("submit", stay, { signal });
+  signal.addEventListener("abort", stay);
   readText(form, send, signal);
 };
 
