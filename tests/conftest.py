@@ -174,6 +174,13 @@ async def phone(client: httpx.AsyncClient) -> Phone:
     return Phone(client)
 
 
+@pytest.fixture
+def sandbox(app: Starlette) -> Sandbox:
+    """The application's pretend network: its faults, and what was asked of it."""
+    network: Sandbox = app.state.sandbox
+    return network
+
+
 # Processes.
 
 

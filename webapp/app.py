@@ -117,20 +117,19 @@ def create_app(
         site_name=settings.site_name,
         development=settings.development,
     )
-    table = routes(assets)
-    if settings.development:
-        settings, sandbox_routes, transport = _with_sandbox(settings, clock, templates, transport)
-        table = [*sandbox_routes, *table]
-    return _assemble(settings, clock, transport, table, templates)
+    if not settings.development:
+        return _assemble(settings, clock, transport, routes(assets), templates)
+    return _with_sandbox(settings, clock, transport, routes(assets), templates)
 
 
 def _with_sandbox(
     settings: Settings,
     clock: Callable[[], datetime],
-    templates: Templates,
     transport: httpx.AsyncBaseTransport | None,
-) -> tuple[Settings, list[BaseRoute], httpx.AsyncBaseTransport]:
-    """The pretend phone network, in development. Not imported in production."""
+    table: list[BaseRoute],
+    templates: Templates,
+) -> Starlette:
+    """The application beside its pretend phone network. Not imported in production."""
     from webapp.pages import gallery  # noqa: PLC0415
     from webapp.play import Network, played, with_credentials  # noqa: PLC0415
     from webapp.sandbox import Sandbox  # noqa: PLC0415
@@ -142,7 +141,9 @@ def _with_sandbox(
         Route("/sandbox/gallery/{state}", gallery.show),
         *sandbox.routes(templates.answer),
     ]
-    return with_credentials(settings), pages, network
+    app = _assemble(with_credentials(settings), clock, network, [*pages, *table], templates)
+    app.state.sandbox = sandbox
+    return app
 
 
 def _assemble(
@@ -232,7 +233,9 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         stack.push_async_callback(state.throttle.aclose)
         stack.callback(state.flow.hasher.close)
         if settings.web_concurrency > 1 and not settings.redis_url:
-            log.warning("throttles_are_per_process", processes=settings.web_concurrency, set="REDIS_URL")
+            log.warning(
+                "throttles_are_per_process", processes=settings.web_concurrency, set="REDIS_URL"
+            )
         if settings.outbox_in_web:
             await stack.enter_async_context(delivering(state.outbox))
         yield
