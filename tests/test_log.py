@@ -1,15 +1,18 @@
 import io
 import json
 import logging
+import logging.config
 import re
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import structlog
+import uvicorn
 from hypothesis import example, given
 from hypothesis import strategies as st
 from starlette.requests import Request
@@ -96,6 +99,30 @@ def test_warnings_are_logged_scrubbed(stream: io.StringIO) -> None:
         configure("json", stream=stream)
         warnings.warn(f"sent to {PHONE}", stacklevel=1)
     assert "sent to [digits]" in lines(stream)[0]["event"]
+
+
+def test_uvicorn_keeps_no_log_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    stream = io.StringIO()
+    logging.config.dictConfig(uvicorn.config.LOGGING_CONFIG)
+    configure("json", stream=stream)
+    logging.getLogger("uvicorn.error").error("Exception for %s", EMAIL)
+    logging.getLogger("uvicorn.access").info('"GET /?email=%s HTTP/1.1" 200', EMAIL)
+    assert [line["event"] for line in lines(stream)] == ["Exception for [email]"]
+    assert capsys.readouterr() == ("", "")
+
+
+async def test_a_log_that_cannot_be_written_stops_no_request(tmp_path: Path) -> None:
+    stream = (tmp_path / "log").open("w")
+    configure("json", stream=stream)
+    stream.close()
+    logging.getLogger("uvicorn.error").error("unheard")
+    assert (await get("/fine")).status_code == 200
+
+
+def test_configuring_twice_writes_each_line_once(stream: io.StringIO) -> None:
+    configure("json", stream=stream)
+    logging.getLogger("uvicorn.error").error("once")
+    assert len(lines(stream)) == 1
 
 
 @pytest.mark.parametrize("name", ["httpx", "tortoise.db_client", "asyncpg", "httpcore.http11"])

@@ -5,6 +5,7 @@ import re
 import secrets
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from time import perf_counter
 from typing import TextIO
 
@@ -33,6 +34,7 @@ def configure(format: str = "json", *, secret: str = "", stream: TextIO | None =
     if secret:
         key_fingerprints(secret)
     stream = stream or sys.stdout
+    lines = Lines(stream)
     begin: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -42,9 +44,9 @@ def configure(format: str = "json", *, secret: str = "", stream: TextIO | None =
     structlog.configure(
         processors=[*begin, *end],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        logger_factory=lambda *_name: lines,
     )
-    _configure_standard_library(begin, end, stream)
+    _configure_standard_library(begin, end, lines)
 
 
 def _renderer(format: str, stream: TextIO) -> Processor:  # noqa: A002
@@ -57,18 +59,48 @@ def _renderer(format: str, stream: TextIO) -> Processor:  # noqa: A002
 
 
 def _configure_standard_library(
-    begin: list[Processor], end: list[Processor], stream: TextIO
+    begin: list[Processor], end: list[Processor], lines: "Lines"
 ) -> None:
+    root = logging.getLogger()
+    for handler in root.handlers[:]:
+        if isinstance(handler, Lines):
+            root.removeHandler(handler)
     named = [*begin, structlog.stdlib.add_logger_name]
     bare = structlog.stdlib.ProcessorFormatter.remove_processors_meta
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(
+    lines.setFormatter(
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=named, processors=[bare, *end])
     )
-    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    root.addHandler(lines)
+    root.setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):  # which it may have set up itself
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
     for name in QUIET:  # they tell URLs, statements and their values
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class Lines(logging.Handler):
+    """Writes structlog's lines and the standard library's.
+
+    A log that cannot be written, on a full disk or into a closed pipe, stops no request.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self.stream = stream
+
+    def msg(self, line: str) -> None:
+        """Write a line that is ready."""
+        with suppress(OSError, ValueError):
+            self.stream.write(f"{line}\n")
+            self.stream.flush()
+
+    debug = info = warning = error = critical = msg
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write what the standard library has to tell."""
+        self.msg(self.format(record))
 
 
 class RequestLog:
