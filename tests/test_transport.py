@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 import respx
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
@@ -308,6 +308,7 @@ def test_a_retry_after_that_is_neither_is_none(rubbish: str | None) -> None:
     assert retry_after(rubbish) is None
 
 
+@settings(deadline=None)
 @given(
     st.text(max_size=80) | st.from_regex(r"[A-Z][a-z]{2}, [0-9]{1,9} [A-Z][a-z]{2} [0-9]{1,9}.*")
 )
