@@ -31,7 +31,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", help="8000 if neither this nor PORT says otherwise")
     commands.add_parser("migrate", help="bring the database up to date")
     commands.add_parser("worker", help="deliver the outbox")
-    commands.add_parser("doctor", help="check a deployment: exit status 1 and a line for each fault")
+    commands.add_parser(
+        "doctor", help="check a deployment: exit status 1 and a line for each fault"
+    )
     return parser
 
 
@@ -79,7 +81,8 @@ async def migrate(settings: Settings) -> int:
 
 async def worker(settings: Settings) -> int:
     """Deliver the outbox until SIGTERM or SIGINT; what is in flight is finished first."""
-    from webapp.app import create_app, delivering  # noqa: PLC0415
+    from webapp.accounts.outbox import delivering  # noqa: PLC0415
+    from webapp.app import create_app  # noqa: PLC0415
 
     state = create_app(settings).state
     stopping = asyncio.Event()
@@ -105,7 +108,7 @@ async def doctor(settings: Settings) -> int:
 
 
 def _say(words: str) -> None:
-    print(words, flush=True)  # noqa: T201
+    print(words, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """Puts the parts together; alone knows them all."""
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Route
 from webapp.accounts import texts
 from webapp.accounts.flow import Flow
 from webapp.accounts.limits import SESSION_LIFETIME, SpendingLimits
-from webapp.accounts.outbox import Outbox
+from webapp.accounts.outbox import Outbox, delivering
 from webapp.accounts.passwords import Hasher
 from webapp.database import DATABASE_ERRORS, Database
 from webapp.pages import errors
@@ -218,8 +218,8 @@ def _hosts(settings: Settings) -> list[str]:
     return [settings.host, f"localhost{suffix}", f"127.0.0.1{suffix}"]
 
 
-def _handlers() -> dict[type[Exception] | int, object]:
-    return {HTTPException: errors.http_error} | dict.fromkeys(DATABASE_ERRORS, errors.database_away)
+def _handlers() -> dict[Any, Any]:
+    return dict.fromkeys(DATABASE_ERRORS, errors.database_away) | {HTTPException: errors.http_error}
 
 
 @asynccontextmanager
@@ -239,18 +239,6 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         if settings.outbox_in_web:
             await stack.enter_async_context(delivering(state.outbox))
         yield
-
-
-@asynccontextmanager
-async def delivering(outbox: Outbox) -> AsyncIterator[None]:
-    """Deliver the outbox meanwhile; afterwards finish what is in flight."""
-    stopping = asyncio.Event()
-    task = asyncio.create_task(outbox.run(stopping))
-    try:
-        yield
-    finally:
-        stopping.set()
-        await task
 
 
 def production() -> Starlette:

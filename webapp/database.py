@@ -1,4 +1,4 @@
-"""The database: how to connect and migrate, what counts as its being down, a lock that serialises."""
+"""The database: connecting, migrating, what counts as its being away, a lock that serialises."""
 
 import sqlite3
 import ssl
@@ -102,7 +102,8 @@ class Database:
 
     async def open(self) -> None:
         """Make the models usable. Connects at the first query, so a database that is away at the
-        start is no reason not to start."""
+        start is no reason not to start.
+        """
         with self.context:
             await self.context.init(config=self.config, _enable_global_fallback=True)
 
@@ -130,7 +131,6 @@ class Database:
         executor = MigrationExecutor(self.connection, APPS)
         await executor.connection.execute_query("SELECT 1")  # the executor hides a dead connection
         return [step.migration.name for step in await executor.plan()]
-
 
     async def ready(self) -> bool:
         """Whether the database answers and has every migration."""

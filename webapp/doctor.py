@@ -4,13 +4,14 @@ from collections.abc import AsyncIterator
 
 from webapp.app import Providers, utcnow
 from webapp.database import DATABASE_ERRORS, Database
-from webapp.providers import ProviderError
+from webapp.providers import Messenger, ProviderError, Verifier
 from webapp.settings import Settings
 
 
 async def examine(settings: Settings) -> AsyncIterator[str]:
     """The faults of the deployment that ``settings`` describe; those of the settings themselves
-    were told when they were read."""
+    were told when they were read.
+    """
     async for fault in _database(settings):
         yield fault
     async for fault in _providers(settings):
@@ -41,7 +42,10 @@ async def _database(settings: Settings) -> AsyncIterator[str]:
 
 async def _providers(settings: Settings) -> AsyncIterator[str]:
     providers = Providers(settings, utcnow)
-    checks = {"VERIFY_PROVIDER": providers.verifier, "TWILIO_NUMBER": providers.messenger}
+    checks: dict[str, Verifier | Messenger] = {
+        "VERIFY_PROVIDER": providers.verifier,
+        "TWILIO_NUMBER": providers.messenger,
+    }
     try:
         for name, provider in checks.items():
             try:

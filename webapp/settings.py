@@ -14,6 +14,7 @@ from phonenumbers import SUPPORTED_REGIONS
 
 PROVIDERS = ("twilio", "authy", "codes", "sandbox")
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+SECRET_LENGTH, SECRET_VARIETY = 32, 8  # characters, and different ones among them
 DEV_SECRET_FILE = Path(".secret_key")
 
 # Unverified sends to one dialling prefix in an hour. An honest launch that sends 250 codes an hour
@@ -72,7 +73,10 @@ class Settings:
 
     @classmethod
     def from_environment(cls, *, development: bool = False, **instead: str) -> "Settings":
-        """The process's own settings. Where they are faulty it ends, with status 1 and the faults."""
+        """The process's own settings, but ``instead`` of some.
+
+        Where they are faulty the process ends, with status 1 and a line for each fault.
+        """
         try:
             return cls.load({**os.environ, **instead}, development=development)
         except SettingsError as error:
@@ -96,13 +100,17 @@ class _Reader:
         self.faults: list[str] = []
 
     def settings(self) -> Settings:
-        provider = self.choice("VERIFY_PROVIDER", PROVIDERS, "sandbox" if self.development else "twilio")
+        provider = self.choice(
+            "VERIFY_PROVIDER", PROVIDERS, "sandbox" if self.development else "twilio"
+        )
         base_url = self.base_url()
         settings = Settings(
             secret_key=self.secret_key(),
             database_url=self.database_url(),
             base_url=base_url,
-            site_name=self.text("SITE_NAME", "Demo" if self.development else urlsplit(base_url).hostname or ""),
+            site_name=self.text(
+                "SITE_NAME", "Demo" if self.development else urlsplit(base_url).hostname or ""
+            ),
             development=self.development,
             verify_provider=provider,
             twilio_account_sid=self.sid("TWILIO_ACCOUNT_SID", "AC"),
@@ -118,7 +126,9 @@ class _Reader:
             allowed_countries=self.countries("ALLOWED_COUNTRIES"),
             trusted_proxy_hops=self.integer("TRUSTED_PROXY_HOPS", 0, 0, 10),
             redis_url=self.redis_url(),
-            log_format=self.choice("LOG_FORMAT", ("json", "console"), "console" if self.development else "json"),
+            log_format=self.choice(
+                "LOG_FORMAT", ("json", "console"), "console" if self.development else "json"
+            ),
             outbox_in_web=self.choice("OUTBOX_IN_WEB", ("0", "1"), "1") == "1",
             provider_timeout=self.seconds("PROVIDER_TIMEOUT", 10.0, 20.0),
             signups_per_ip=self.rate("SIGNUPS_PER_IP", "10/hour"),
@@ -216,7 +226,9 @@ class _Reader:
             return ""
         if parts.path or parts.query or parts.fragment or parts.username:
             self.fault("BASE_URL", "must be an origin alone: scheme, host and perhaps a port")
-        elif parts.scheme == "http" and not self.development and not _loopback(parts.hostname or ""):
+        elif (
+            parts.scheme == "http" and not self.development and not _loopback(parts.hostname or "")
+        ):
             self.fault("BASE_URL", "must be https in production")
         return value.lower()
 
@@ -225,9 +237,9 @@ class _Reader:
         if not value and self.development:
             return _development_secret()
         if not value:
-            self.fault("SECRET_KEY", "is missing: 32 or more random characters")
-        elif len(value) < 32 or len(set(value)) < 8:
-            self.fault("SECRET_KEY", "must be 32 or more random characters")
+            self.fault("SECRET_KEY", f"is missing: {SECRET_LENGTH} or more random characters")
+        elif len(value) < SECRET_LENGTH or len(set(value)) < SECRET_VARIETY:
+            self.fault("SECRET_KEY", f"must be {SECRET_LENGTH} or more random characters")
         return value
 
     def database_url(self) -> str:
@@ -267,11 +279,17 @@ class _Reader:
             return  # what is missing is played by the sandbox
         for name in ("twilio_account_sid", *self.needed_by(settings)):
             if not getattr(settings, name):
-                self.fault(name.upper(), f"is missing: VERIFY_PROVIDER={settings.verify_provider} needs it")
+                self.fault(
+                    name.upper(), f"is missing: VERIFY_PROVIDER={settings.verify_provider} needs it"
+                )
         if not (settings.twilio_auth_token or settings.twilio_api_key):
-            self.fault("TWILIO_AUTH_TOKEN", "is missing (or TWILIO_API_KEY and TWILIO_API_KEY_SECRET)")
+            self.fault(
+                "TWILIO_AUTH_TOKEN", "is missing (or TWILIO_API_KEY and TWILIO_API_KEY_SECRET)"
+            )
         if not (settings.twilio_number or settings.twilio_messaging_service_sid):
-            self.fault("TWILIO_NUMBER", "is missing (or TWILIO_MESSAGING_SERVICE_SID): the sender of texts")
+            self.fault(
+                "TWILIO_NUMBER", "is missing (or TWILIO_MESSAGING_SERVICE_SID): the sender of texts"
+            )
 
     @staticmethod
     def needed_by(settings: Settings) -> tuple[str, ...]:

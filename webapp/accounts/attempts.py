@@ -52,7 +52,9 @@ async def reserve_confirmation(
     """Write a confirmation text down as sent; raises ``BudgetSpent`` when it has to wait."""
     if spending.sends_per_hour is not None:
         await serialise(db, "sends")
-        await _within(_sends(now - BUDGET_WINDOW), spending.sends_per_hour, BUDGET_WINDOW, now, BudgetSpent)
+        await _within(
+            _sends(now - BUDGET_WINDOW), spending.sends_per_hour, BUDGET_WINDOW, now, BudgetSpent
+        )
     return await Attempt.create(
         kind=Kind.SEND,
         phone=phone,

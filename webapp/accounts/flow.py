@@ -210,7 +210,8 @@ class Flow:
                 verification.phone, reference=verification.reference, code=code
             )
         except ProviderError as error:
-            return await self._not_checked(user, verification, error)
+            await self._not_checked(user, verification, error)
+            return None
         if right:
             return await self._confirm(user, verification)
         log.info("code_wrong", user=user.id, verification=verification.id)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 from email_validator import EmailNotValidError, validate_email
+from phonenumbers import SUPPORTED_REGIONS
 
 from webapp.accounts import passwords, phones
 
@@ -61,7 +62,7 @@ class PhoneForm(_Form):
         return self
 
     def check_phone(self, allowed: frozenset[str]) -> None:
-        if self.country not in phones.SUPPORTED_REGIONS and not self.phone.startswith("+"):
+        if self.country not in SUPPORTED_REGIONS and not self.phone.startswith("+"):
             self.errors["country"] = "Choose your country"
             return
         try:
@@ -153,7 +154,9 @@ def code_in(text: str) -> str:
     if together.isdecimal() and together.isascii():
         return together if len(together) in CODE_LENGTHS else ""
     runs = {run for run in re.findall(r"[0-9]+", ascii_digits) if len(run) in CODE_LENGTHS}
-    spaced = {a + b for a, b in re.findall(r"(?<![0-9])([0-9]{3})[ -]([0-9]{3})(?![0-9])", ascii_digits)}
+    spaced = {
+        a + b for a, b in re.findall(r"(?<![0-9])([0-9]{3})[ -]([0-9]{3})(?![0-9])", ascii_digits)
+    }
     found = runs or spaced
     return found.pop() if len(found) == 1 else ""
 
@@ -161,5 +164,3 @@ def code_in(text: str) -> str:
 def fold_email(email: str) -> str:
     """``email`` for comparison: people do not tell addresses apart by case, nor do mail hosts."""
     return unicodedata.normalize("NFKC", email).casefold()
-
-

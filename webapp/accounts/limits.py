@@ -1,6 +1,6 @@
 """Every limit by name, its number beside it, and the refusals they lead to.
 
-Limits an operator may want to turn are settings (README, "Limits"); ``SpendingLimits`` carries them.
+Those that an operator may want to turn are settings (README, "Limits"), in ``SpendingLimits``.
 """
 
 from dataclasses import dataclass

@@ -1,12 +1,14 @@
 """Texts that must go out once: written inside the transaction, delivered after it."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from tortoise.expressions import F
+from tortoise.queryset import QuerySet
 from tortoise.transactions import in_transaction
 
 from webapp.accounts import attempts
@@ -58,14 +60,11 @@ class Outbox:
         self.written.set()
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Deliver, and tidy up now and then, until ``stopping``; survives a database that is away."""
+        """Deliver, and tidy up now and then, until ``stopping``."""
         while not stopping.is_set():
             self.written.clear()
-            delivering = asyncio.create_task(self._work())
-            await self._finished(delivering, stopping)
-            if not delivering.cancelled() and delivering.result() == BATCH:
-                continue
-            await _either(self.written.wait(), stopping.wait(), timeout=POLL)
+            if await self._work() < BATCH:
+                await _first_of(self.written.wait(), stopping.wait(), within=POLL)
 
     async def _work(self) -> int:
         try:
@@ -75,18 +74,11 @@ class Outbox:
                 await purge(self.clock())
         except DATABASE_ERRORS as error:
             log.warning("outbox_waits_for_database", error=type(error).__name__)
-            return 0
         except Exception:
             log.exception("outbox_failed")  # and tries again: nobody would notice a loop that ended
-            return 0
-        return delivered
-
-    async def _finished(self, delivering: asyncio.Task[int], stopping: asyncio.Event) -> None:
-        await _either(_quietly(delivering), stopping.wait())
-        if not delivering.done():
-            await asyncio.wait([delivering], timeout=STOP_WITHIN)
-            delivering.cancel()
-            await _quietly(delivering)
+        else:
+            return delivered
+        return 0
 
     async def deliver(self) -> int:
         """Send what is due: the number of texts taken up."""
@@ -99,14 +91,16 @@ class Outbox:
                 raise error
         return len(messages)
 
-    def _due(self):  # type: ignore[no-untyped-def]
+    def _due(self) -> QuerySet[OutboxMessage]:
         return OutboxMessage.filter(state=Delivery.PENDING, next_attempt_at__lte=self.clock())
 
     async def _lease(self) -> list[OutboxMessage]:
         """Take a batch: nobody else sees it before the lease is over."""
         async with in_transaction() as db:
             await serialise(db, "outbox")
-            messages: list[OutboxMessage] = await self._due().order_by("next_attempt_at").limit(BATCH)
+            messages: list[OutboxMessage] = (
+                await self._due().order_by("next_attempt_at").limit(BATCH)
+            )
             taken = OutboxMessage.filter(id__in=[message.id for message in messages])
             await taken.update(next_attempt_at=self.clock() + LEASE, attempts=F("attempts") + 1)
         return messages
@@ -121,8 +115,8 @@ class Outbox:
         except ProviderError as error:
             await self._failed(message, error)
         except asyncio.CancelledError:
-            with suppress(*DATABASE_ERRORS):
-                await asyncio.shield(self._again(message, timedelta()))  # the lease given back
+            if not message.tried_at:  # else the vendor may be at it: let the lease run out
+                await self._again(message, timedelta())
             raise
 
     async def _arrived_before(self, message: OutboxMessage) -> bool:
@@ -170,14 +164,24 @@ class Outbox:
         await OutboxMessage.filter(id=message.id).update(next_attempt_at=self.clock() + wait)
 
 
-async def _quietly(task: asyncio.Task[int]) -> None:
-    await asyncio.wait([task])
+@asynccontextmanager
+async def delivering(outbox: Outbox) -> AsyncIterator[None]:
+    """Deliver meanwhile; afterwards finish what is in flight, and give back what is not."""
+    stopping = asyncio.Event()
+    running = asyncio.create_task(outbox.run(stopping))
+    try:
+        yield
+    finally:
+        stopping.set()
+        await asyncio.wait([running], timeout=STOP_WITHIN)
+        running.cancel()
+        await asyncio.wait([running])
 
 
-async def _either(*waits, timeout: float | None = None) -> None:  # type: ignore[no-untyped-def]
+async def _first_of(*waits: Coroutine[Any, Any, Any], within: float) -> None:
     tasks = [asyncio.ensure_future(wait) for wait in waits]
     try:
-        await asyncio.wait(tasks, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks, timeout=within, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in tasks:
             task.cancel()

@@ -133,7 +133,12 @@ def countries(allowed: frozenset[str] = frozenset()) -> tuple[Country, ...]:
     """Every region libphonenumber knows, or those ``allowed``, in English alphabetical order."""
     names = Locale("en").territories
     rows = (
-        Country(code, names.get(code, code), _flag(code), f"+{phonenumbers.country_code_for_region(code)}")
+        Country(
+            code,
+            names.get(code, code),
+            _flag(code),
+            f"+{phonenumbers.country_code_for_region(code)}",
+        )
         for code in (allowed or SUPPORTED_REGIONS)
     )
     return tuple(sorted(rows, key=lambda row: _alphabetical(row.name)))

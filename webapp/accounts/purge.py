@@ -21,7 +21,8 @@ BATCH = 500
 
 async def purge(now: datetime) -> dict[str, int]:
     """Delete abandoned sign-ups (ASVS 14.2.7), dead sessions, old attempts and delivered texts:
-    how many of each."""
+    how many of each.
+    """
     abandoned = User.filter(verified_at__isnull=True, created_at__lt=now - SIGNUP_LIFETIME)
     gone = {
         "users": await _delete(abandoned),
@@ -36,10 +37,11 @@ async def purge(now: datetime) -> dict[str, int]:
 
 async def _delete(rows: QuerySet[Any]) -> int:
     """Batch by batch. The condition is asked again with the deletion: a row may have been saved
-    (verified, seen) since it was listed."""
-    key, total = rows.model._meta.pk_attr, 0
-    while keys := await rows.limit(BATCH).values_list(key, flat=True):
-        total += await rows.filter(pk__in=list(keys)).delete()
-        if len(keys) < BATCH:
+    (verified, seen) since it was listed.
+    """
+    total = 0
+    while batch := await rows.limit(BATCH):
+        total += await rows.filter(pk__in=[row.pk for row in batch]).delete()
+        if len(batch) < BATCH:
             break
     return total

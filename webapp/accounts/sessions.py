@@ -46,6 +46,4 @@ async def visitor(token: str, now: datetime) -> User | None:
 
 
 def _over(session: Session, now: datetime) -> bool:
-    return (
-        now - session.last_seen_at > SESSION_IDLE or now - session.created_at > SESSION_LIFETIME
-    )
+    return now - session.last_seen_at > SESSION_IDLE or now - session.created_at > SESSION_LIFETIME

@@ -10,7 +10,8 @@ def code(site: str, host: str, one_time_code: str) -> str:
     https://wicg.github.io/sms-one-time-codes/
     """
     domain = host.partition(":")[0]
-    return f"{one_time_code} is your {plain(site)} code. Do not share it.\n\n@{domain} #{one_time_code}"
+    words = f"{one_time_code} is your {plain(site)} code. Do not share it."
+    return f"{words}\n\n@{domain} #{one_time_code}"
 
 
 def confirmation(site: str) -> str:
@@ -21,4 +22,6 @@ def confirmation(site: str) -> str:
 def plain(site: str) -> str:
     """``site`` in letters that every phone network has, so that a text stays one segment."""
     letters = unicodedata.normalize("NFKD", site).encode("ascii", "ignore").decode()
-    return "".join(letter for letter in letters if letter.isalnum() or letter in " .-'&")[:40].strip()
+    return "".join(letter for letter in letters if letter.isalnum() or letter in " .-'&")[
+        :40
+    ].strip()

@@ -131,7 +131,7 @@ async def sent(verification: Verification, reference: str) -> None:
 
 
 async def not_sent(verification: Verification, now: datetime, *, maybe: bool) -> None:
-    """A send failed: the person may ask again at once, and is charged only if it may be on its way."""
+    """A send failed: it may be asked for again at once, and counts only if it may be on its way."""
     row = Verification.filter(id=verification.id)
     if maybe:
         await row.update(next_send_at=now)
@@ -171,7 +171,8 @@ async def wrong(verification: Verification, now: datetime) -> int:
     if verification.checks >= CHECKS_PER_VERIFICATION:
         await exhaust(verification)
         raise ChecksSpent(verification.expires_at - now)
-    return CHECKS_PER_VERIFICATION - verification.checks
+    left: int = CHECKS_PER_VERIFICATION - verification.checks
+    return left
 
 
 async def exhaust(verification: Verification) -> None:

@@ -13,7 +13,9 @@ from webapp.web.templates import render, respond
 
 async def phone(request: Request) -> Response:
     country = typed(await request.form(), "country")[:2].upper()
-    return respond(request, render(request, "partials/hint_phone.html", example=phones.example(country)))
+    return respond(
+        request, render(request, "partials/hint_phone.html", example=phones.example(country))
+    )
 
 
 async def password(request: Request) -> Response:
@@ -21,4 +23,6 @@ async def password(request: Request) -> Response:
     word = typed(posted, "password")
     own = SignupForm.parse(posted, site=site).own_words(site)
     score, advice = passwords.strength(word, own) if word else (0, "")
-    return respond(request, render(request, "partials/hint_password.html", strength=score, advice=advice))
+    return respond(
+        request, render(request, "partials/hint_password.html", strength=score, advice=advice)
+    )

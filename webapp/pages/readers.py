@@ -24,8 +24,8 @@ def country_of(headers: Headers, served: frozenset[str]) -> str:
     guesses = [headers.get(name, "").upper() for name in COUNTRY_HEADERS]
     languages = headers.get("accept-language", "")[:200].split(",")
     guesses += [_region(language) for language in languages]
-    served = served or SUPPORTED_REGIONS
-    return next((guess for guess in [*guesses, DEFAULT] if guess in served), min(served))
+    regions = served or SUPPORTED_REGIONS
+    return next((guess for guess in [*guesses, DEFAULT] if guess in regions), min(regions))
 
 
 def _region(language: str) -> str:

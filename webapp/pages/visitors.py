@@ -8,9 +8,9 @@ from starlette.responses import RedirectResponse, Response
 from webapp.accounts import sessions, verifications
 from webapp.accounts.flow import Flow
 from webapp.accounts.models import Outcome, User
+from webapp.pages.words import Problem, throttled
 from webapp.web.cookies import SessionCookie
 from webapp.web.security import client_ip
-from webapp.pages.words import Problem, throttled
 
 SIGNUP, VERIFICATION, PHONE, ACCOUNT = "/signup", "/verification", "/verification/phone", "/account"
 
@@ -52,5 +52,7 @@ def go(path: str) -> Response:
 async def too_many(request: Request, rule: str) -> Problem | None:
     """The problem of a visitor whose address did this too often; counts this time."""
     state: Any = request.app.state
-    wait = await state.throttle.hit(rule, client_ip(request.scope, state.settings.trusted_proxy_hops))
+    wait = await state.throttle.hit(
+        rule, client_ip(request.scope, state.settings.trusted_proxy_hops)
+    )
     return throttled(wait) if wait else None

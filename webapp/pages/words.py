@@ -1,5 +1,6 @@
-"""What a person is told when something stands in the way: a sentence, a status, and where it goes."""
+"""What a person is told when something stands in the way, with which status, at which field."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from webapp.accounts import limits
@@ -23,36 +24,58 @@ from webapp.providers import (
 OBSTACLES = (Refused, ProviderError, WrongCode, CodeExpired)
 Obstacle = Refused | ProviderError | WrongCode | CodeExpired
 
-REFUSALS: dict[type[Refused], str] = {
+KEPT = "Nothing you typed is lost"
+LAST_WORKS = "This number has been sent several codes, and the last one still works"
+OUR_FAULT = "We cannot send or check codes just now. It is not your fault, and we have been told"
+
+REFUSED: Mapping[type[Refused], str] = {
     limits.CoolingDown: "A code was sent a moment ago. You can ask for another in {wait}",
-    limits.SendsSpent: "We have sent this code 5 times. The last one still works; you can ask for a new one in {wait}",
+    limits.SendsSpent: "We have sent this code 5 times, and the last one still works. "
+    "You can ask for a new one in {wait}",
     limits.ChecksSpent: "Too many wrong codes. You can ask for a new code in {wait}",
     limits.PhoneSendsSpent: "This number has been sent too many codes today. Try again in {wait}",
-    limits.PhoneChecksSpent: "Too many wrong codes were entered for this number today. Try again in {wait}",
-    limits.PrefixBraked: "We cannot send codes to numbers that begin like yours just now. Try again in {wait}",
-    limits.BudgetSpent: "We cannot send codes just now. Nothing you typed is lost: try again in {wait}",
-    limits.ChangesSpent: "You have changed the number as often as we allow. Sign out to begin again",
-    limits.Overloaded: "Many people are signing up at this moment. Nothing you typed is lost: try again in {wait}",
+    limits.PhoneChecksSpent: "Too many wrong codes were entered for this number today. "
+    "Try again in {wait}",
+    limits.PrefixBraked: "We cannot send codes to numbers that begin like yours just now. "
+    "Try again in {wait}",
+    limits.BudgetSpent: f"We cannot send codes just now. {KEPT}: try again in {{wait}}",
+    limits.ChangesSpent: "You have changed the number as often as we allow. "
+    "Use the last one, or sign out to begin again",
+    limits.Overloaded: f"Many people are signing up at this moment. {KEPT}: try again in {{wait}}",
 }
-
-NUMBER_FAULTS: dict[type[ProviderError], str] = {
+NUMBER: Mapping[type[ProviderError], str] = {
     InvalidNumber: "We cannot send a code to this number. Check it, or use another mobile number",
     NotMobile: "This is a landline, which cannot receive texts. Use a mobile number",
     CountryNotServed: "We cannot send texts to this country yet",
     Blocked: "We cannot send a code to this number now. Use another mobile number",
-    OptedOut: "This number has asked not to be texted. Text START to us from it, or use another number",
+    OptedOut: "This number has asked not to be texted. Text START to us from it, or use another",
 }
-VENDOR_FAULTS: dict[type[ProviderError], tuple[int, str]] = {
-    TooManySends: (429, "This number has been sent several codes. The last one still works; wait 10 minutes for a new one"),
-    TooManyChecks: (429, "Too many wrong codes. Wait 10 minutes for a new one"),
+VENDOR: Mapping[type[ProviderError], tuple[int, str]] = {
+    TooManySends: (
+        429,
+        f"{LAST_WORKS}. You can ask for a new one in 10 minutes",
+    ),
+    TooManyChecks: (429, "Too many wrong codes. You can ask for a new code in 10 minutes"),
     Gone: (422, "This code is over. Ask for a new one"),
-    Busy: (503, "Our text service is busy. Nothing you typed is lost: try again in a moment"),
-    Misconfigured: (503, "We cannot send or check codes just now. It is not your fault, and we have been told. Nothing you typed is lost: try again later"),
+    Busy: (503, f"Our text service is busy. {KEPT}: try again in a moment"),
+    Misconfigured: (
+        503,
+        f"{OUR_FAULT}. {KEPT}: try again later",
+    ),
+    Unreachable: (503, f"We cannot reach our text service. {KEPT}: try again in a moment"),
 }
-UNREACHED = "We cannot reach our text service. Nothing you typed is lost: try again in a moment"
-MAYBE_SENT = "Our text service did not answer, so a code may or may not be on its way. Nothing you typed is lost: try again"
-THROTTLED = "Too many tries from your network. Nothing you typed is lost: try again in {wait}"
-CHECK_UNANSWERED = "Our text service did not answer, so we could not check your code. Try it again"
+MAYBE_SENT = (
+    "Our text service did not answer, so a code may or may not be on its way. "
+    f"{KEPT}: you can try again"
+)
+NOT_CHECKED = "Our text service did not answer, so we could not check your code. Try it again"
+EXPIRED = "This code has expired. Ask for a new one"
+BAD_CODE = "Enter the 6 digits of the code"
+THROTTLED = f"Too many tries from your network. {KEPT}: try again in {{wait}}"
+
+ASK_AGAIN = 5  # seconds, where nobody says when
+TOO_MANY = 429
+UNAVAILABLE = 503
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,51 +84,61 @@ class Problem:
 
     status: int
     words: str
-    field: str | None = None  # the field it stands beside; the whole step's if None
+    field: str | None = None  # the field it stands beside; None: the whole step's
     retry_after: int | None = None  # seconds
 
 
 def problem(obstacle: Obstacle, *, checking: bool = False) -> Problem:
     """The words for ``obstacle``; ``checking`` a code rather than sending one."""
     match obstacle:
-        case WrongCode(left=left):
-            tries = "1 try" if left == 1 else f"{left} tries"
+        case WrongCode():
+            tries = "1 try" if obstacle.left == 1 else f"{obstacle.left} tries"
             return Problem(422, f"That is not the code we sent. You have {tries} left", "code")
         case CodeExpired():
-            return Problem(422, "This code has expired. Ask for a new one")
+            return Problem(422, EXPIRED)
         case Refused():
             return _refused(obstacle)
-        case Unreachable():
-            unanswered = CHECK_UNANSWERED if checking else MAYBE_SENT
-            words = unanswered if obstacle.maybe_sent else UNREACHED
-            return Problem(503, words, retry_after=_seconds(obstacle))
-    if not checking and type(obstacle) in NUMBER_FAULTS:
-        return Problem(422, NUMBER_FAULTS[type(obstacle)], "phone")
-    if checking and isinstance(obstacle, InvalidNumber):
-        return Problem(422, "Enter the 6 digits of the code", "code")
-    status, words = VENDOR_FAULTS.get(type(obstacle), (503, UNREACHED))
-    return Problem(status, words, retry_after=_seconds(obstacle))
+        case _:
+            return _not_checked(obstacle) if checking else _not_sent(obstacle)
 
 
 def _refused(refused: Refused) -> Problem:
-    words = REFUSALS[type(refused)].format(wait=span(refused.seconds or 1))
-    status = 503 if isinstance(refused, limits.Overloaded) else 429
+    words = REFUSED[type(refused)].format(wait=span(refused.seconds or 1))
+    status = UNAVAILABLE if isinstance(refused, limits.Overloaded) else TOO_MANY
     return Problem(status, words, retry_after=refused.seconds)
+
+
+def _not_sent(error: ProviderError) -> Problem:
+    if words := NUMBER.get(type(error)):
+        return Problem(422, words, "phone")
+    status, words = VENDOR[type(error)]
+    return Problem(
+        status, MAYBE_SENT if error.maybe_sent else words, retry_after=_wait(error, status)
+    )
+
+
+def _not_checked(error: ProviderError) -> Problem:
+    if isinstance(error, InvalidNumber):  # the one thing a check sends that people typed
+        return Problem(422, BAD_CODE, "code")
+    status, words = VENDOR.get(type(error), (UNAVAILABLE, NOT_CHECKED))
+    return Problem(
+        status, NOT_CHECKED if error.maybe_sent else words, retry_after=_wait(error, status)
+    )
+
+
+def _wait(error: ProviderError, status: int) -> int | None:
+    return max(1, -int(-(error.retry_after or ASK_AGAIN) // 1)) if status >= TOO_MANY else None
 
 
 def throttled(seconds: float) -> Problem:
     """Too many requests from one address."""
     wait = max(1, -int(-seconds // 1))
-    return Problem(429, THROTTLED.format(wait=span(wait)), retry_after=wait)
+    return Problem(TOO_MANY, THROTTLED.format(wait=span(wait)), retry_after=wait)
 
 
 def span(seconds: int) -> str:
     """``seconds`` as people say it, rounded up: 45 seconds, 10 minutes, 3 hours."""
-    for size, unit in ((3600, "hour"), (60, "minute")):
+    for size, unit in ((3600, "hours"), (60, "minutes")):
         if seconds > 2 * size:
-            return f"{-(-seconds // size)} {unit}s"
-    return f"{seconds} second{'' if seconds == 1 else 's'}"
-
-
-def _seconds(error: ProviderError) -> int:
-    return max(1, -int(-(error.retry_after or 5) // 1))
+            return f"{-(-seconds // size)} {unit}"
+    return "1 second" if seconds == 1 else f"{seconds} seconds"

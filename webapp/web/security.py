@@ -138,8 +138,10 @@ class SameOrigin:
     def __init__(
         self, app: ASGIApp, origin: str, on_refusal: Refusal, exempt: str | None = None
     ) -> None:
-        """``origin``: as a browser writes it, see ``origin_of``. ``exempt``: below this path (the
-        sandbox of development) anybody may write."""
+        """``origin``: as a browser writes it, see ``origin_of``.
+
+        ``exempt``: below this path, development's sandbox, anybody may write.
+        """
         self.app, self.origin, self.on_refusal = app, origin.encode(), on_refusal
         self.exempt = exempt
 

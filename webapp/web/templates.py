@@ -34,7 +34,7 @@ class Templates:
         )
         self.environment.globals |= {"asset": asset, **common}
 
-    async def answer(self, request: Request, template: str, context: Mapping[str, Any]) -> Response:
+    def answer(self, request: Request, template: str, context: Mapping[str, Any]) -> Response:
         """A page that is no step: the sandbox's."""
         return respond(request, self.html(template, context))
 
