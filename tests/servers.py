@@ -90,7 +90,7 @@ class Process:
         self.log, self.url = log, environ["BASE_URL"]
         with log.open("ab") as out:
             self.popen = subprocess.Popen(
-                ["/bin/sh", "-c", command],
+                ["/bin/sh", "-c", f"exec {command}"],
                 cwd=cwd,
                 env=environ,
                 stdin=subprocess.DEVNULL,
@@ -169,7 +169,9 @@ class Deployment:
 def served(app: ASGIApp) -> Iterator[str]:
     """An ASGI application over loopback HTTP, in a thread of this process: its URL."""
     port = free_port()
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, lifespan="off")
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=port, log_config=None, lifespan="off", interface="asgi3"
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
