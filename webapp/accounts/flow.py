@@ -112,7 +112,7 @@ class Flow:
         """The same form again: the same account, and no second text while one may be coming."""
         token = await open_session(user.id, self.clock())
         verification = await verifications.latest(user)
-        if not verification.reference:
+        if verification.sent_at is None:
             try:
                 await self.resend_code(user, Channel.SMS)
             except CoolingDown:
@@ -183,7 +183,7 @@ class Flow:
         except ProviderError as error:
             await self._not_delivered(verification, error)
             raise
-        await verifications.sent(verification, sent.reference)
+        await verifications.sent(verification, sent.reference, self.clock())
         if sent.account and sent.account != user.vendor_account:
             await User.filter(id=user.id).update(vendor_account=sent.account)
         log.info("code_sent", user=user.id, verification=verification.id, channel=channel.value)
@@ -192,6 +192,8 @@ class Flow:
         kind = type(error).__name__
         log.warning("code_not_sent", verification=verification.id, kind=kind, code=error.code)
         await verifications.not_sent(verification, self.clock(), maybe=error.maybe_sent)
+        if error.maybe_sent and error.reference:
+            await verifications.maybe_sent(verification, error.reference)
         if isinstance(error, TooManySends) and verification.reference:
             await verifications.no_more_sends(verification)
 

@@ -12,6 +12,7 @@ from webapp.accounts import passwords, phones
 
 NAME_LENGTH = 200
 EMAIL_LENGTH = 254
+LONGEST = 1000  # characters read of any answer: composing letters takes the square of their number
 CODE_LENGTHS = range(6, 9)  # Authy's may have 7 or 8 digits
 EXPECTED_CODE_LENGTH = 6
 
@@ -23,9 +24,12 @@ class Typed(Protocol):
 
 
 def typed(form: Typed, name: str) -> str:
-    """What was typed into ``name``; nothing where it came twice or as a file (ASVS 15.3.7)."""
+    """What was typed into ``name``; nothing where it came twice or as a file (ASVS 15.3.7).
+
+    One character more than ``LONGEST`` at most, so that an answer too long can be told from others.
+    """
     values = form.getlist(name)
-    return values[0] if len(values) == 1 and isinstance(values[0], str) else ""
+    return values[0][: LONGEST + 1] if len(values) == 1 and isinstance(values[0], str) else ""
 
 
 def line(text: str) -> str:
@@ -111,11 +115,14 @@ class SignupForm(PhoneForm):
         except EmailNotValidError:
             self.errors["email"] = "Enter an email address in the right form, like name@example.com"
         else:
-            if len(self.clean_email) > EMAIL_LENGTH:
+            # Folded it can be longer: one Arabic ligature is eighteen letters.
+            if max(len(self.clean_email), len(fold_email(self.clean_email))) > EMAIL_LENGTH:
                 self.errors["email"] = "This email address is too long"
 
     def check_password(self, site: str) -> None:
-        if why := passwords.weakness(self.password, self.own_words(site)):
+        if len(self.password) > LONGEST:  # refused, for it must never be cut (ASVS 6.2.8)
+            self.errors["password"] = f"Use at most {LONGEST} characters"
+        elif why := passwords.weakness(self.password, self.own_words(site)):
             self.errors["password"] = why
 
     def own_words(self, site: str) -> list[str]:

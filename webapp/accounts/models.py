@@ -75,6 +75,7 @@ class Verification(Model):
     checks = fields.SmallIntField(default=0)
     outcome = fields.CharEnumField(Outcome, max_length=16, default=Outcome.PENDING)
     created_at = fields.DatetimeField()
+    sent_at = fields.DatetimeField(null=True)  # the vendor said so; null while it never has
     next_send_at = fields.DatetimeField()
     expires_at = fields.DatetimeField()
 

@@ -101,10 +101,13 @@ def _unusable(reason: str, country: str) -> UnusableNumber:
     return UnusableNumber(WORDS[reason].format(example=example(country)))
 
 
-@cache
 def example(country: str) -> str:
     """A mobile number of ``country`` as people there write it."""
-    region = country if country in SUPPORTED_REGIONS else "US"
+    return _example(country if country in SUPPORTED_REGIONS else "US")
+
+
+@cache  # of regions that there are, not of what strangers type
+def _example(region: str) -> str:
     number = phonenumbers.example_number_for_type(region, PhoneNumberType.MOBILE)
     number = number or phonenumbers.example_number(region)
     return str(phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)) if number else ""

@@ -124,9 +124,14 @@ async def _until_send(verification: Verification, now: datetime) -> timedelta:
     return max(NOW, (newest or verification).next_send_at - now)
 
 
-async def sent(verification: Verification, reference: str) -> None:
+async def sent(verification: Verification, reference: str, now: datetime) -> None:
     """The code is on its way; checks are made against ``reference`` from now on."""
     verification.reference = reference
+    await Verification.filter(id=verification.id).update(reference=reference, sent_at=now)
+
+
+async def maybe_sent(verification: Verification, reference: str) -> None:
+    """Nobody knows whether the code is on its way; if it is, ``reference`` is what it answers."""
     await Verification.filter(id=verification.id).update(reference=reference)
 
 

@@ -69,6 +69,7 @@ class ProviderError(Exception):
     """A vendor refused, or could not be reached. Unless said otherwise, nothing was sent."""
 
     maybe_sent = False  # the vendor may have acted on the call although we have no answer
+    reference: str | None = None  # of the send that failed, where it has one before any answer
 
     def __init__(
         self, detail: str = "", *, code: str = "", retry_after: float | None = None

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from webapp.providers import Channel, Gone, Messenger, Sent
+from webapp.providers import Channel, Gone, Messenger, ProviderError, Sent
 
 LIFETIME = timedelta(minutes=10)  # NIST SP 800-63B-4 allows 10 minutes for a code by phone
 DIGITS = 6
@@ -54,7 +54,11 @@ class Codes:
         if channel not in self.channels:
             raise ValueError(f"own codes do not travel by {channel}")
         challenge = reference if reference and self._alive(reference) else self._challenge()
-        await self._messenger.send(phone, self._compose(self._code(challenge, phone)))
+        try:
+            await self._messenger.send(phone, self._compose(self._code(challenge, phone)))
+        except ProviderError as error:
+            error.reference = challenge  # so that a text which comes all the same still works
+            raise
         return Sent(reference=challenge)
 
     async def check(self, phone: str, *, reference: str, code: str) -> bool:
