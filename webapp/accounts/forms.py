@@ -111,13 +111,15 @@ class SignupForm(PhoneForm):
             self.errors["email"] = "Enter your email address"
             return
         try:
-            self.clean_email = validate_email(self.email, check_deliverability=False).normalized
+            if len(self.email) <= EMAIL_LENGTH:
+                self.clean_email = validate_email(self.email, check_deliverability=False).normalized
         except EmailNotValidError:
             self.errors["email"] = "Enter an email address in the right form, like name@example.com"
-        else:
-            # Folded it can be longer: one Arabic ligature is eighteen letters.
-            if max(len(self.clean_email), len(fold_email(self.clean_email))) > EMAIL_LENGTH:
-                self.errors["email"] = "This email address is too long"
+            return
+        # Folded it can be longer: one Arabic ligature is eighteen letters.
+        lengths = len(self.email), len(self.clean_email), len(fold_email(self.clean_email))
+        if max(lengths) > EMAIL_LENGTH:
+            self.errors["email"] = "This email address is too long"
 
     def check_password(self, site: str) -> None:
         if len(self.password) > LONGEST:  # refused, for it must never be cut (ASVS 6.2.8)
