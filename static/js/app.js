@@ -48,12 +48,13 @@ document.addEventListener("htmx:after:swap", (event) => {
 
 /* Focus: the summary of what is wrong, else the new step's heading, else where it was. */
 
-let shownStep = main?.firstElementChild?.dataset.step;
+const nameOf = (step) => `${step?.dataset.step} ${step?.dataset.state}`;
+let shown = nameOf(main?.firstElementChild);
 
 const placeFocus = () => {
   const step = main.firstElementChild;
-  const isNew = step.dataset.step !== shownStep;
-  shownStep = step.dataset.step;
+  const isNew = nameOf(step) !== shown;
+  shown = nameOf(step);
   const summary = step.querySelector("[data-summary]");
   const heading = step.querySelector("h1");
   if (summary) summary.focus();
@@ -143,8 +144,11 @@ document.addEventListener(
 
 /* A step has arrived, and htmx has bound its forms: show what needs scripts, start its module. */
 
-document.addEventListener("htmx:after:process", (event) => {
-  for (const button of event.target.querySelectorAll("[data-reveal]")) button.hidden = false;
+const enliven = () => {
+  for (const button of document.querySelectorAll("[data-reveal]")) button.hidden = false;
   const step = main?.querySelector("[data-step=verification]");
   if (step && !step.dataset.started) import("./code.js").then(({ start }) => start(step, say));
-});
+};
+
+document.addEventListener("htmx:after:process", enliven);
+if (document.querySelector("[data-htmx-powered]")) enliven(); // htmx was here before us

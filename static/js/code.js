@@ -106,6 +106,9 @@ const takeCode = (form, signal) => {
     const code = came > 1 && codeIn(field.value);
     if (code) sending = setTimeout(send, PAUSE, code);
   }, { signal });
+  field.addEventListener("focus", () => {
+    if (field.ariaInvalid) field.select(); // typed over, not added to
+  }, { signal });
   form.addEventListener("submit", stay, { signal });
   signal.addEventListener("abort", stay);
   readText(form, send, signal);

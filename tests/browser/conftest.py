@@ -1,0 +1,147 @@
+"""Chromium in front of the development server, as a person starts it with `make run`."""
+
+import itertools
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from tests.browser.person import Person
+from tests.conftest import absent
+from tests.postgres import free_port
+from tests.servers import PRODUCTION, Process
+
+NODE_MODULES = Path(__file__).parent / "node_modules"
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+LIMITS = (
+    "SIGNUPS_PER_IP",
+    "CHECKS_PER_IP",
+    "RESENDS_PER_IP",
+    "SENDS_PER_PHONE",
+    "SENDS_PER_HOUR",
+    "PREFIX_BRAKE",
+)
+# Chromium's own line about every 4xx and 5xx that a script fetches, which the contract wants
+FETCHED_REFUSAL = "Failed to load resource: the server responded with a status of"
+
+Visit = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The development server: its URL. The limits are off, for all tests come from one address."""
+    directory, port = tmp_path_factory.mktemp("site"), free_port()
+    environ = {
+        "PATH": os.environ["PATH"],
+        "BASE_URL": f"http://localhost:{port}",
+        "DATABASE_URL": f"sqlite://{directory}/site.sqlite3",
+        "SECRET_KEY": PRODUCTION["SECRET_KEY"],
+        **dict.fromkeys(LIMITS, "off"),
+    }
+    start = shlex.join([sys.executable, "-m", "webapp", "dev", "--port", str(port)])
+    process = Process(start, environ, directory / "log")
+    try:
+        process.wait_until("/readyz")
+        yield process.url
+    finally:
+        process.close()
+
+
+@pytest.fixture(scope="session")
+def chrome(chromium: str) -> Iterator[Browser]:
+    """One Chromium for the whole run; each test has profiles of its own in it."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What a browser complained of: a test that does not clear it fails if anything is in it."""
+    return []
+
+
+@pytest.fixture
+def visit(chrome: Browser, site: str, complaints: list[str]) -> Iterator[Visit]:
+    """Opens a tab, in a profile of its own, at a path of the site.
+
+    ``scripts=False`` is without JavaScript; other options are the profile's: ``color_scheme``.
+    """
+    contexts = []
+
+    def listen(page: Page) -> None:
+        page.on("console", lambda message: _note(message, complaints))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+
+    def open_tab(path: str | None = "/", *, scripts: bool = True, **options: Any) -> Page:
+        context = chrome.new_context(base_url=site, java_script_enabled=scripts, **options)
+        context.set_default_timeout(10_000)
+        context.on("page", listen)
+        contexts.append(context)
+        page = context.new_page()
+        if path is not None:
+            page.goto(path)
+        return page
+
+    yield open_tab
+    for context in contexts:
+        context.close()
+    assert not complaints
+
+
+def _note(message: ConsoleMessage, complaints: list[str]) -> None:
+    if not message.text.startswith(FETCHED_REFUSAL):
+        complaints.append(f"{message.type}: {message.text}")
+
+
+_numbers = itertools.count(100_001)
+
+
+@pytest.fixture
+def number() -> str:
+    """A British mobile number that no other test has."""
+    return f"+447400{next(_numbers)}"
+
+
+@pytest.fixture(params=[True, False], ids=["scripts", "no-scripts"])
+def scripts(request: pytest.FixtureRequest) -> bool:
+    """Whether the browser runs JavaScript; a test that asks runs both ways."""
+    return bool(request.param)
+
+
+@pytest.fixture
+def person(visit: Visit, number: str) -> Person:
+    """Somebody at the sign-up page, in a browser with JavaScript."""
+    return Person(visit("/signup"), number)
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The source of axe-core."""
+    path = NODE_MODULES / "axe-core" / "axe.min.js"
+    if not path.exists():
+        absent("axe-core (npm ci --prefix tests/browser)")
+    return path.read_text()
+
+
+@pytest.fixture(scope="session")
+def html_validate() -> str:
+    """The path of html-validate's command."""
+    path = NODE_MODULES / ".bin" / "html-validate"
+    if not path.exists():
+        absent("html-validate (npm ci --prefix tests/browser)")
+    return str(path)

@@ -1,0 +1,54 @@
+"""What a first visit costs: bytes, requests, and whether anything moves while it loads."""
+
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Response, expect
+
+from tests.browser.conftest import Visit
+from tests.browser.person import Person
+
+MOST_BYTES = 35 * 1024
+MOST_REQUESTS = 5
+MOST_BYTES_OF_A_SWAP = 3 * 1024
+
+SHIFTS = """() => new Promise(resolve => new PerformanceObserver(
+    list => resolve(list.getEntries().reduce((sum, entry) => sum + entry.value, 0))
+).observe({type: 'layout-shift', buffered: true}) || setTimeout(() => resolve(0), 500))"""
+
+
+def test_a_first_visit_is_light_and_all_ours(visit: Visit, site: str) -> None:
+    page = visit(None)
+    answers: list[Response] = []
+
+    def note(answer: Response) -> None:
+        answers.append(answer)
+
+    page.on("response", note)
+    page.goto("/signup", wait_until="networkidle")
+    assert len(answers) <= MOST_REQUESTS
+    assert {urlsplit(answer.url).netloc for answer in answers} == {urlsplit(site).netloc}
+    sizes = [answer.request.sizes() for answer in answers]
+    total = sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes)
+    assert total <= MOST_BYTES
+
+
+def test_a_step_that_is_swapped_in_is_light(visit: Visit, number: str) -> None:
+    ada = Person(visit("/signup"), number)
+    ada.fill_in()
+    with ada.page.expect_response("**/signup") as answer:
+        ada.press("Create account")
+    ada.is_at("verification")
+    assert answer.value.request.sizes()["responseBodySize"] <= MOST_BYTES_OF_A_SWAP
+
+
+def test_nothing_moves_while_the_page_loads(visit: Visit) -> None:
+    page = visit("/signup", viewport={"width": 390, "height": 844})
+    expect(page.get_by_role("button", name="Show password")).to_be_visible()
+    assert page.evaluate(SHIFTS) == 0
+
+
+def test_the_address_follows_the_step_without_a_place_to_go_back_to(person: Person) -> None:
+    before = person.page.evaluate("history.length")
+    person.sign_up()
+    assert person.page.evaluate("history.length") == before
+    assert person.page.evaluate("[localStorage.length, sessionStorage.length]") == [0, 0]

@@ -1,0 +1,318 @@
+"""What scripts add: countdown, codes that send themselves, pressed buttons, trouble in place."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from playwright.sync_api import Page, Request, Route, expect
+
+from tests.browser.conftest import Visit
+from tests.browser.person import PASSWORD, Person, wrong
+
+STATUS = "#status"
+
+
+@contextmanager
+def posts(page: Page, path: str) -> Iterator[list[Request]]:
+    """The requests that the page posts to ``path`` meanwhile."""
+    seen: list[Request] = []
+
+    def note(request: Request) -> None:
+        if request.method == "POST" and request.url.endswith(path):
+            seen.append(request)
+
+    page.on("request", note)
+    yield seen
+    page.remove_listener("request", note)
+
+
+def held(page: Page, pattern: str) -> list[Route]:
+    """The requests to ``pattern``, none of which gets on before the test lets it."""
+    waiting: list[Route] = []
+
+    def hold(route: Route) -> None:
+        waiting.append(route)
+
+    page.route(pattern, hold)
+    return waiting
+
+
+# The countdown
+
+
+def countdown(visit: Visit, seconds: int = 30) -> Page:
+    """The code step on a clock that only the test moves; asked again, the server says 12 s."""
+    page = visit(None)
+    page.clock.install(time=0)
+    page.route("**/verification", lambda route: answer_left(route, 12))
+    page.goto("/sandbox/gallery/code")
+    expect(page.locator(".wait")).to_contain_text(f"{seconds} seconds")
+    expect(page.get_by_role("button", name="Text me again")).to_be_disabled()
+    return page
+
+
+def answer_left(route: Route, seconds: int) -> None:
+    body = f'<form data-resend-in="{seconds}"></form>'
+    route.fulfill(body=body, content_type="text/html")
+
+
+def test_the_countdown_runs_silently_and_its_end_is_said_once(visit: Visit) -> None:
+    page = countdown(visit)
+    page.evaluate("""() => {
+        window.said = [];
+        new MutationObserver(() => said.push(document.getElementById('status').textContent))
+            .observe(document.getElementById('status'), {childList: true});
+    }""")
+    page.clock.run_for(10_000)
+    expect(page.locator(".wait")).to_contain_text("20 seconds")
+    assert page.locator(".wait").evaluate("wait => wait.closest('[aria-live], [role]')") is None
+    assert page.evaluate("said") == []
+    page.clock.run_for(25_000)
+    expect(page.locator(".wait")).to_have_text("You can ask for a code now.")
+    assert page.evaluate("said") == ["You can ask for a code now."]
+    expect(page.get_by_role("button", name="Text me again")).to_be_enabled()
+
+
+def test_a_button_that_waits_sends_nothing(visit: Visit) -> None:
+    page = countdown(visit)
+    with posts(page, "/verification/resend") as seen:
+        page.get_by_role("button", name="Text me again").click(force=True)
+        page.wait_for_timeout(200)
+    assert seen == []
+
+
+def test_after_sleep_the_countdown_is_over(visit: Visit) -> None:
+    page = countdown(visit)
+    page.clock.fast_forward("02:00")
+    expect(page.locator(".wait")).to_have_text("You can ask for a code now.")
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_clock_that_is_set_does_not_move_the_countdown(visit: Visit, hours: int) -> None:
+    """The server is asked, and says 12 seconds."""
+    page = countdown(visit)
+    page.evaluate(f"() => {{ const now = Date.now; Date.now = () => now() + {hours} * 3600000; }}")
+    page.clock.run_for(300)
+    expect(page.locator(".wait")).to_contain_text("12 seconds")
+
+
+# The code
+
+
+def paste(page: Page, text: str) -> None:
+    page.get_by_label("6-digit code").focus()
+    page.evaluate("text => document.execCommand('insertText', false, text)", text)
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", "{}\n", "Your code is {}. Keep it to yourself for 10 minutes."]
+)
+def test_a_pasted_code_sends_itself(person: Person, text: str) -> None:
+    person.sign_up()
+    with posts(person.page, "/verification") as seen:
+        paste(person.page, text.format(person.code()))
+        person.is_at("account")
+    assert len(seen) == 1
+
+
+def test_a_typed_code_waits_for_the_button(person: Person) -> None:
+    person.sign_up()
+    with posts(person.page, "/verification") as seen:
+        person.field("6-digit code").press_sequentially(person.code())
+        person.page.wait_for_timeout(300)
+    assert seen == []
+
+
+def test_a_code_never_sends_itself_twice(person: Person) -> None:
+    person.sign_up()
+    code = wrong(person.code())
+    with posts(person.page, "/verification") as seen:
+        paste(person.page, code)
+        expect(person.page.locator("#code-error")).to_be_visible()
+        person.field("6-digit code").fill("")
+        paste(person.page, code)
+        person.page.wait_for_timeout(300)
+    assert len(seen) == 1
+
+
+WEB_OTP = """
+    window.OTPCredential = class {};
+    const asked = window.asked = {count: 0, aborted: 0};
+    navigator.credentials.get = ({otp, signal}) => new Promise((resolve, reject) => {
+        asked.count++;
+        asked.arrive = (code) => resolve({code});
+        signal.addEventListener('abort', () => {
+            asked.aborted++;
+            reject(new DOMException('', 'AbortError'));
+        });
+    });
+"""
+
+
+def test_a_browser_that_reads_texts_sends_the_code_itself(visit: Visit, number: str) -> None:
+    page = visit(None)
+    page.add_init_script(WEB_OTP)
+    page.goto("/signup")
+    ada = Person(page, number)
+    ada.sign_up()
+    page.wait_for_function("asked.count === 1")
+    page.evaluate("code => asked.arrive(code)", ada.code())
+    ada.is_at("account")
+
+
+def test_reading_texts_ends_when_the_code_is_sent_by_hand(visit: Visit, number: str) -> None:
+    page = visit(None)
+    page.add_init_script(WEB_OTP)
+    page.goto("/signup")
+    ada = Person(page, number)
+    ada.sign_up()
+    page.wait_for_function("asked.count === 1")
+    ada.verify()
+    assert page.evaluate("[asked.count, asked.aborted]") == [1, 1]
+
+
+# Pressed buttons
+
+
+def test_the_pressed_button_says_what_happens_and_keeps_the_focus(person: Person) -> None:
+    waiting = held(person.page, "**/signup")
+    person.fill_in()
+    with posts(person.page, "/signup") as seen:
+        person.press("Create account")
+        pressed = person.page.get_by_role("button", name="Creating your account…")
+        expect(pressed).to_be_focused()
+        expect(pressed).to_have_attribute("aria-disabled", "true")
+        expect(person.page.locator(STATUS)).to_have_text("Creating your account…")
+        pressed.click(force=True)
+        person.page.keyboard.press("Enter")
+        person.field("Full name").press("Enter")
+        waiting[0].continue_()
+        person.is_at("verification")
+    assert len(seen) == 1
+    assert len(person.texts()) == 1
+
+
+def test_a_double_click_signs_up_once(person: Person) -> None:
+    person.fill_in()
+    with posts(person.page, "/signup") as seen:
+        person.page.get_by_role("button", name="Create account").dblclick()
+        person.is_at("verification")
+    assert len(seen) == 1
+    assert len(person.texts()) == 1
+
+
+# Trouble
+
+
+def test_without_a_network_the_page_says_so_and_keeps_all(
+    person: Person, complaints: list[str]
+) -> None:
+    person.fill_in()
+    person.page.context.set_offline(True)
+    person.press("Create account")
+    trouble = person.page.get_by_role("alert")
+    expect(trouble).to_contain_text("We can’t reach the server")
+    expect(trouble).to_be_focused()
+    expect(person.field("Password")).to_have_value(PASSWORD)
+    expect(person.page.get_by_role("button", name="Create account")).to_be_enabled()
+    person.page.context.set_offline(False)
+    person.press("Try again")
+    person.is_at("verification")
+    assert [line for line in complaints if "pageerror" in line] == []
+    complaints.clear()  # the browser's and htmx's own lines about the network
+
+
+def test_a_server_that_never_answers_is_given_up(
+    visit: Visit, number: str, complaints: list[str]
+) -> None:
+    page = visit(None)
+    page.clock.install()
+    page.goto("/signup")
+    ada = Person(page, number)
+    page.route("**/signup", lambda _: None)
+    ada.fill_in()
+    ada.press("Create account")
+    page.clock.fast_forward(29_500)
+    expect(page.get_by_role("alert")).to_contain_text("taking too long")
+    expect(ada.field("Email address")).to_have_value(re.compile("ada"))
+    complaints.clear()  # htmx's own line
+
+
+@pytest.mark.parametrize("status", [200, 502, 503])
+def test_a_page_that_is_not_ours_is_not_swapped_in(person: Person, status: int) -> None:
+    person.page.route(
+        "**/signup",
+        lambda route: route.fulfill(
+            status=status, body="<h1>Bad gateway</h1>", content_type="text/html"
+        ),
+        times=1,
+    )
+    person.fill_in()
+    person.press("Create account")
+    expect(person.page.get_by_role("alert")).to_contain_text("The server is not ready")
+    expect(person.page.get_by_text("Bad gateway")).to_have_count(0)
+    expect(person.field("Password")).to_have_value(PASSWORD)
+    person.press("Try again")
+    person.is_at("verification")
+
+
+# Help while typing
+
+
+def test_the_example_number_follows_the_country(person: Person) -> None:
+    with posts(person.page, "/hints/phone") as seen:
+        person.field("Password").fill(PASSWORD)
+        person.field("Country").select_option("FR")
+        expect(person.page.locator("#phone-hint")).to_contain_text("06 12 34 56 78")
+    assert seen[0].post_data == "country=FR"
+
+
+def test_the_strength_of_a_password_is_told_and_no_address_has_it(person: Person) -> None:
+    urls: list[str] = []
+    person.page.on("request", lambda request: urls.append(request.url))
+    hint = person.page.locator("#password-strength")
+    person.field("Password").press_sequentially("aaaa")
+    expect(hint).to_contain_text("8 characters")
+    person.field("Password").fill("violet tram gardener 41")
+    expect(hint).to_contain_text("trong")
+    assert [url for url in urls if "violet" in url] == []
+
+
+def test_a_password_that_was_shown_hides_when_it_is_sent(person: Person) -> None:
+    page = person.page
+    person.fill_in(Email_address="ada@")
+    person.press("Show password")
+    expect(person.field("Password")).to_have_attribute("type", "text")
+    expect(page.locator(STATUS)).to_have_text("Your password is visible")
+    waiting = held(page, "**/signup")
+    person.press("Create account")
+    expect(person.field("Password")).to_have_attribute("type", "password")
+    waiting[0].continue_()
+    expect(page.locator("#email-error")).to_be_visible()
+
+
+# The sandbox phone
+
+
+def test_texts_appear_on_the_sandbox_phone_by_themselves(visit: Visit, number: str) -> None:
+    phone = visit("/sandbox/phone")
+    ada = Person(visit("/signup"), number)
+    ada.sign_up()
+    expect(phone.locator(".message-code").first).to_contain_text(ada.code())
+
+
+def test_a_notice_is_said_aloud_and_the_focus_stays(visit: Visit, site: str) -> None:
+    page = visit("/sandbox/gallery/code-call")
+    resent = httpx.get(f"{site}/sandbox/gallery/code-resent", headers={"HX-Request": "true"}).text
+    page.route(
+        "**/verification/resend",
+        lambda route: route.fulfill(
+            body=resent, headers={"HX-Replace-Url": "/verification"}, content_type="text/html"
+        ),
+    )
+    page.get_by_role("button", name="Text me again").click()
+    expect(page.locator(STATUS)).to_contain_text("We have sent the code")
+    expect(page.get_by_role("button", name="Text me again")).to_be_focused()
+    expect(page.locator(".wait")).to_contain_text("You can ask for a code in")
