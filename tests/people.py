@@ -3,6 +3,7 @@
 from tests.phone import Phone
 from tests.visitor import Page, Visitor
 
+CONFIRMATION = "Signup complete"  # from the text that confirms an account
 PASSWORD = "violet tugboat harmonica 41"
 NUMBER = "+447400123456"
 SHOWN = "+44 7400 123456"

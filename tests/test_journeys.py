@@ -4,7 +4,17 @@ import httpx
 import pytest
 
 from tests.conftest import Clock
-from tests.people import ADA, NUMBER, OTHER_NUMBER, PASSWORD, SHOWN, sign_up, verify, wrong
+from tests.people import (
+    ADA,
+    CONFIRMATION,
+    NUMBER,
+    OTHER_NUMBER,
+    PASSWORD,
+    SHOWN,
+    sign_up,
+    verify,
+    wrong,
+)
 from tests.phone import Phone
 from tests.visitor import Visitor
 from webapp.sandbox import Sandbox
@@ -37,7 +47,7 @@ async def test_a_person_signs_up_proves_the_number_and_gets_a_text(
     assert "Ada Lovelace" in page.text
     assert SHOWN in page.text
 
-    confirmation = await phone.text(NUMBER, r"(?i)account|verified|confirmed")
+    confirmation = await phone.text(NUMBER, CONFIRMATION)
     assert confirmation.channel == "sms"
 
     page = await visitor.visit("/")

@@ -1,7 +1,8 @@
-"""The commands: dev, migrate, worker, doctor."""
+"""The commands: dev, web, migrate, worker, doctor."""
 
 import argparse
 import asyncio
+import logging
 import signal
 import sys
 from collections.abc import Coroutine
@@ -15,6 +16,8 @@ def main() -> None:
     match options.command:
         case "dev":
             dev(options.host, options.port)
+        case "web":
+            web()
         case "migrate":
             _run(migrate(Settings.from_environment()))
         case "worker":
@@ -29,6 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("dev", help="serve for development, with the sandbox phone")
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", help="8000 if neither this nor PORT says otherwise")
+    commands.add_parser("web", help="serve as deployed, by WEB_CONCURRENCY processes")
     commands.add_parser("migrate", help="bring the database up to date")
     commands.add_parser("worker", help="deliver the outbox")
     commands.add_parser(
@@ -45,35 +49,57 @@ def _run(command: Coroutine[Any, Any, int]) -> None:
 
 def dev(host: str, port: str | None) -> None:
     """Migrate, then serve for development."""
-    import uvicorn  # noqa: PLC0415
-
     from webapp.app import create_app  # noqa: PLC0415
 
     settings = Settings.from_environment(development=True, **({"PORT": port} if port else {}))
     asyncio.run(migrate(settings))
     app = create_app(settings)
     _say(f"\n  Sign up  {settings.base_url}\n  Phone    {settings.base_url}/sandbox/phone\n")
+    _serve(app, host=host, port=settings.port, timeout_graceful_shutdown=5)
+
+
+def web() -> None:
+    """Serve as deployed.
+
+    The settings are read here, before there are workers: a supervisor would take one that ends
+    for their sake for one that crashed, and start the next, for ever.
+    """
+    settings = Settings.from_environment()
+    _serve(
+        "webapp.app:production",
+        factory=True,
+        host="0.0.0.0",  # noqa: S104 - the platform's router comes from outside
+        port=settings.port,
+        workers=settings.web_concurrency,
+        timeout_graceful_shutdown=25,  # a platform kills after 30 seconds
+    )
+
+
+def _serve(app: Any, **options: Any) -> None:
+    import uvicorn  # noqa: PLC0415
+
     uvicorn.run(
         app,
-        host=host,
-        port=settings.port,
-        access_log=False,
+        lifespan="on",
+        access_log=False,  # ours is without personal data
         log_config=None,
-        proxy_headers=False,
+        proxy_headers=False,  # ours counts the hops
         server_header=False,
-        timeout_graceful_shutdown=5,
+        **options,
     )
 
 
 async def migrate(settings: Settings) -> int:
     """Apply the migrations that the database lacks."""
-    from webapp.database import Database  # noqa: PLC0415
+    from webapp.database import DATABASE_ERRORS, Database  # noqa: PLC0415
 
     database = Database(settings.database_url)
     await database.open()
     try:
         for name in await database.migrate():
             _say(f"applied {name}")
+    except DATABASE_ERRORS as error:
+        sys.exit(f"DATABASE_URL: cannot migrate: {type(error).__name__}: {error}")
     finally:
         await database.close()
     return 0
@@ -99,9 +125,12 @@ async def worker(settings: Settings) -> int:
 
 
 async def doctor(settings: Settings) -> int:
-    """Print what a deployment lacks."""
+    """Print what a deployment lacks, and nothing but that."""
+    import structlog  # noqa: PLC0415
+
     from webapp.doctor import examine  # noqa: PLC0415
 
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     faults = [fault async for fault in examine(settings)]
     _say("\n".join(faults) or "All is well.")
     return 1 if faults else 0
