@@ -93,6 +93,10 @@ def tls(sslmode: str, root_certificate: str | None = None) -> ssl.SSLContext | s
     return context
 
 
+CONFIG = tortoise_config("sqlite://:memory:")
+"""For Tortoise's own command, which writes migrations and needs no database for it."""
+
+
 class Database:
     """The process's connections. Tortoise's models find them by themselves while it is open."""
 
