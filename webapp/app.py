@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Route
 
 from webapp.accounts import texts
 from webapp.accounts.flow import Flow
-from webapp.accounts.limits import SESSION_LIFETIME, SpendingLimits
+from webapp.accounts.limits import HINTS_PER_IP, SESSION_LIFETIME, SpendingLimits
 from webapp.accounts.outbox import Outbox, delivering
 from webapp.accounts.passwords import Hasher
 from webapp.database import DATABASE_ERRORS, Database
@@ -165,6 +165,7 @@ def _assemble(
             "signups": settings.signups_per_ip,
             "checks": settings.checks_per_ip,
             "resends": settings.resends_per_ip,
+            "hints": HINTS_PER_IP,
         },
         settings.redis_url,
         secret=settings.secret_key,
@@ -183,6 +184,8 @@ def _assemble(
         site_name=settings.site_name,
         clock=clock,
     )
+    # By the socket's scheme it would send a form typed under https on to plain http.
+    app.router.redirect_slashes = False
     app.user_middleware = _middleware(app, settings)
     return app
 

@@ -84,6 +84,21 @@ async def give_back(kind: Kind, verification_id: int) -> None:
         await last.delete()
 
 
+async def turn_down(verification_id: int) -> None:
+    """Note of the last send of a verification that the vendor did not want the number.
+
+    Nothing went out and nothing is paid. It counts against the number and its prefix all the same:
+    given back, it could be asked for again without end.
+    """
+    last = (
+        await Attempt.filter(kind=Kind.SEND, verification_id=verification_id)
+        .order_by("-id")
+        .first()
+    )
+    if last:
+        await Attempt.filter(id=last.id).update(kind=Kind.REFUSED)
+
+
 async def prove(verification_id: int) -> None:
     """The code was right: what it took was neither pumping nor guessing."""
     await Attempt.filter(verification_id=verification_id).update(proven=True)
@@ -91,7 +106,8 @@ async def prove(verification_id: int) -> None:
 
 async def _phone_allows(phone: str, most: int | None, now: datetime) -> None:
     if most is not None:
-        sends = Attempt.filter(phone=phone, kind=Kind.SEND, at__gt=now - DAY)
+        asked = (Kind.SEND, Kind.REFUSED)
+        sends = Attempt.filter(phone=phone, kind__in=asked, at__gt=now - DAY)
         sends = sends.exclude(verification_id=NO_VERIFICATION)
         await _within(sends, most, DAY, now, PhoneSendsSpent)
 

@@ -26,9 +26,24 @@ from webapp.accounts.outbox import Outbox
 from webapp.accounts.passwords import Hasher
 from webapp.accounts.phones import Phone
 from webapp.accounts.sessions import open_session, replace_sessions
-from webapp.providers import Channel, Gone, ProviderError, TooManyChecks, TooManySends, Verifier
+from webapp.providers import (
+    Blocked,
+    Channel,
+    CountryNotServed,
+    Gone,
+    InvalidNumber,
+    NotMobile,
+    OptedOut,
+    ProviderError,
+    TooManyChecks,
+    TooManySends,
+    Verifier,
+)
 
 log = structlog.get_logger(__name__)
+
+# The vendor's verdicts on a number. All other failures say nothing about it.
+VERDICTS = (Blocked, CountryNotServed, InvalidNumber, NotMobile, OptedOut, TooManySends)
 
 
 class WrongCode(Exception):
@@ -127,6 +142,9 @@ class Flow:
         Raises ``Refused`` while that may not be, and ``ProviderError``.
         """
         now, verification = self.clock(), await verifications.latest(user)
+        # Read after it: with the vendor's account of an earlier number, that number's phone would
+        # be sent the code which proves this one. A change from here on ends the verification.
+        await user.refresh_from_db()
         async with in_transaction() as db:
             if self._over(verification, now):
                 verification = await verifications.begin_again(
@@ -166,7 +184,7 @@ class Flow:
         try:
             await self._deliver(user, verification, Channel.SMS)
         except ProviderError as error:
-            if not error.maybe_sent:
+            if not error.maybe_sent and not isinstance(error, VERDICTS):
                 await User.filter(id=user.id).update(phone_changes=F("phone_changes") - 1)
             raise
 
@@ -185,13 +203,19 @@ class Flow:
             raise
         await verifications.sent(verification, sent.reference, self.clock())
         if sent.account and sent.account != user.vendor_account:
-            await User.filter(id=user.id).update(vendor_account=sent.account)
+            same = User.filter(id=user.id, phone=verification.phone)  # or it is another's account
+            await same.update(vendor_account=sent.account)
         log.info("code_sent", user=user.id, verification=verification.id, channel=channel.value)
 
     async def _not_delivered(self, verification: Verification, error: ProviderError) -> None:
         kind = type(error).__name__
         log.warning("code_not_sent", verification=verification.id, kind=kind, code=error.code)
-        await verifications.not_sent(verification, self.clock(), maybe=error.maybe_sent)
+        await verifications.not_sent(
+            verification,
+            self.clock(),
+            maybe=error.maybe_sent,
+            turned_down=isinstance(error, VERDICTS),
+        )
         if error.maybe_sent and error.reference:
             await verifications.maybe_sent(verification, error.reference)
         if isinstance(error, TooManySends) and verification.reference:

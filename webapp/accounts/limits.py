@@ -25,6 +25,9 @@ BRAKE_WINDOW = timedelta(hours=1)
 BUDGET_WINDOW = timedelta(hours=1)
 BUDGET_KEPT_FOR_KNOWN = 0.1  # of the budget, for numbers that verified before and confirmations
 
+# One address; the other limits by address are settings
+HINTS_PER_IP = "600/10minutes"  # estimates of a password's strength, of some milliseconds each
+
 # Sessions (ASVS 7.3)
 SESSION_IDLE = timedelta(days=1)
 SESSION_LIFETIME = timedelta(days=30)

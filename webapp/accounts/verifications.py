@@ -135,13 +135,21 @@ async def maybe_sent(verification: Verification, reference: str) -> None:
     await Verification.filter(id=verification.id).update(reference=reference)
 
 
-async def not_sent(verification: Verification, now: datetime, *, maybe: bool) -> None:
-    """A send failed: it may be asked for again at once, and counts only if it may be on its way."""
+async def not_sent(
+    verification: Verification, now: datetime, *, maybe: bool, turned_down: bool
+) -> None:
+    """A send failed: it may be asked for again at once, and counts only if it may be on its way.
+
+    ``turned_down``: because of the number, which the limits of the number remember.
+    """
     row = Verification.filter(id=verification.id)
     if maybe:
         await row.update(next_send_at=now)
+        return
+    await row.update(next_send_at=now, sends=F("sends") - 1)
+    if turned_down:
+        await attempts.turn_down(verification.id)
     else:
-        await row.update(next_send_at=now, sends=F("sends") - 1)
         await attempts.give_back(Kind.SEND, verification.id)
 
 

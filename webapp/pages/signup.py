@@ -7,11 +7,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts import phones, sessions
-from webapp.accounts.forms import SignupForm, typed
+from webapp.accounts.forms import SignupForm, fold_email, typed
+from webapp.accounts.phones import Phone
 from webapp.pages import verification
 from webapp.pages.readers import country_of
 from webapp.pages.visitors import SIGNUP, VERIFICATION, cookie, flow, go, too_many, visitor
 from webapp.pages.words import OBSTACLES, Problem, problem
+from webapp.web.form import posted
 from webapp.web.templates import Prepared, is_fragment, page, render
 
 TEMPLATE = "steps/signup.html"
@@ -29,20 +31,37 @@ async def show(request: Request) -> Response:
 
 
 async def submit(request: Request) -> Response:
-    settings, posted = request.app.state.settings, await request.form()
-    form = SignupForm.parse(posted, settings.allowed_countries, settings.site_name)
-    key = typed(posted, "key")[:KEY_LENGTH]
+    settings, fields = request.app.state.settings, await posted(request)
+    form = SignupForm.parse(fields, settings.allowed_countries, settings.site_name)
+    key = typed(fields, "key")[:KEY_LENGTH]
     if not form.valid:
         return refuse(request, form, key)
+    if await _is_done(request, form):
+        return go("/")
     if fault := await too_many(request, "signups"):
         return refuse(request, form, key, fault)
     try:
         token = await flow(request).sign_up(form, key)
     except OBSTACLES as obstacle:
         return refuse(request, form, key, problem(obstacle))
+    if former := cookie(request).read(request):
+        await sessions.close_session(former)  # ASVS 7.2.4
     response = await _on_to_the_code(request, token)
     cookie(request).write(response, token)
     return response
+
+
+async def _is_done(request: Request, form: SignupForm) -> bool:
+    """Whether this browser signed up already: verified, or with the very same email and phone.
+
+    Other answers are a correction, from a form that the back button brought back.
+    """
+    user = await visitor(request)
+    same = user and (fold_email(form.clean_email), form.number) == (
+        fold_email(user.email),
+        Phone(user.phone, user.country),
+    )
+    return bool(user and (same or user.verified_at))
 
 
 async def _on_to_the_code(request: Request, token: str) -> Response:

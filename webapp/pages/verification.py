@@ -22,6 +22,7 @@ from webapp.pages.visitors import (
 )
 from webapp.pages.words import OBSTACLES, Problem, problem
 from webapp.providers import Channel
+from webapp.web.form import posted
 from webapp.web.templates import is_fragment, page
 
 AGAIN = {
@@ -39,7 +40,7 @@ async def submit(request: Request) -> Response:
     user = await unverified(request)
     if not isinstance(user, User):
         return user
-    form = CodeForm.parse(await request.form())
+    form = CodeForm.parse(await posted(request))
     if not form.valid:
         return await render_step(request, user, form, status=422)
     if fault := await too_many(request, "checks"):
@@ -65,7 +66,7 @@ async def resend(request: Request) -> Response:
     user = await unverified(request)
     if not isinstance(user, User):
         return user
-    wanted = typed(await request.form(), "channel")
+    wanted = typed(await posted(request), "channel")
     channel = Channel(wanted) if wanted in flow(request).verifier.channels else Channel.SMS
     if fault := await too_many(request, "resends"):
         return await refuse(request, user, CodeForm(), fault)
@@ -90,7 +91,8 @@ async def submit_phone(request: Request) -> Response:
     user = await unverified(request)
     if not isinstance(user, User):
         return user
-    form = PhoneForm.parse(await request.form(), request.app.state.settings.allowed_countries)
+    fields, settings = await posted(request), request.app.state.settings
+    form = PhoneForm.parse(fields, settings.allowed_countries)
     if not form.number:
         return _phone_page(request, user, form, 422)
     if fault := await too_many(request, "resends"):
