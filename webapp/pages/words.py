@@ -74,6 +74,7 @@ BAD_CODE = "Enter the 6 digits of the code"
 THROTTLED = f"Too many tries from your network. {KEPT}: try again in {{wait}}"
 
 ASK_AGAIN = 5  # seconds, where nobody says when
+NEXT_CODE = 600  # seconds: the life of a code
 TOO_MANY = 429
 UNAVAILABLE = 503
 
@@ -127,7 +128,10 @@ def _not_checked(error: ProviderError) -> Problem:
 
 
 def _wait(error: ProviderError, status: int) -> int | None:
-    return max(1, -int(-(error.retry_after or ASK_AGAIN) // 1)) if status >= TOO_MANY else None
+    if status < TOO_MANY:
+        return None
+    usual = NEXT_CODE if status == TOO_MANY else ASK_AGAIN
+    return max(1, -int(-(error.retry_after or usual) // 1))
 
 
 def throttled(seconds: float) -> Problem:
