@@ -29,7 +29,6 @@ def http_client(
         timeout=httpx.Timeout(timeout, connect=timeout * 0.3, pool=timeout * 0.3),
         transport=transport or Pools(),
         follow_redirects=False,
-        trust_env=False,
         # A cookie set on one person's call must not go out with another's.
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         headers={"Accept-Encoding": "identity"},  # answers are short, and none is a zip bomb
