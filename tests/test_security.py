@@ -208,6 +208,7 @@ async def test_the_methods_of_pages_are_let_through(method: str) -> None:
         ([("Sec-Fetch-Site", "none")], 403),
         ([("Sec-Fetch-Site", ""), ("Origin", ORIGIN)], 403),
         ([("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Site", "same-origin")], 403),
+        ([("Sec-Fetch-Site", "same-origin"), ("Origin", ORIGIN), ("Origin", ORIGIN)], 403),
         ([("Origin", "null")], 403),
         ([("Origin", "http://example.com")], 403),
         ([("Origin", "https://example.com:8443")], 403),
@@ -224,6 +225,15 @@ async def test_a_write_is_taken_from_our_own_pages_only(
     app = SameOrigin(welcome, ORIGIN, refuse)
     assert (await ask(app, "POST", headers=headers)).status_code == status
     assert (await ask(app, "GET", headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/sandbox/faults", 200), ("/sandbox", 403), ("/signup", 403), ("/x/sandbox/faults", 403)],
+)
+async def test_where_a_path_is_exempt_no_other_is(path: str, status: int) -> None:
+    app = SameOrigin(welcome, ORIGIN, refuse, exempt="/sandbox/")
+    assert (await ask(app, "POST", path)).status_code == status
 
 
 origin_headers = st.tuples(

@@ -74,6 +74,12 @@ async def test_a_url_of_another_version_or_none_is_answered_but_not_kept(
     assert (answer.text, answer.headers["cache-control"]) == (STYLE, "no-cache")
 
 
+async def test_a_folder_is_not_taken_for_a_fingerprint(directory: Path) -> None:
+    (directory / "css" / "app.css").write_text("another")
+    async with client(Assets(directory)) as browser:
+        assert (await browser.get("/static/css/app.css")).text == "another"
+
+
 @pytest.mark.parametrize(
     ("accepted", "coding"),
     [

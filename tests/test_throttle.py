@@ -1,10 +1,11 @@
 import asyncio
 import ssl
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, closing, suppress
 from time import perf_counter
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -128,6 +129,7 @@ async def test_counts_that_have_run_out_are_cleared_once_in_a_while(visitor: str
         await hits(signups, visitor, 1)
         await asyncio.sleep(1.1)  # limits reads the machine's clock
         await signups.hit("signups", "another")
+        await asyncio.sleep(0.1)
         assert len(signups.memory.events) == 2
         clock.now += 3600
         signups.memory.timer = None
@@ -191,14 +193,49 @@ async def test_a_failing_redis_is_left_alone_for_a_while_and_told_of_once_a_minu
             assert len(logs) == 2
 
 
-async def test_a_redis_that_hangs_holds_up_no_page(visitor: str) -> None:
-    async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
+@asynccontextmanager
+async def serving(
+    relay: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[str]:
+    """The URL of a Redis that talks as ``relay`` does."""
+    conversations: set[asyncio.Task[None]] = set()
 
-    server = await asyncio.start_server(never_answer, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with throttle("20/hour", f"redis://127.0.0.1:{port}") as signups:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        conversations.add(task)
+        with closing(writer), suppress(ConnectionError):  # as they leave
+            await relay(reader, writer)
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server.close()
+    await asyncio.wait_for(asyncio.gather(*conversations), 5)
+
+
+def slowed(
+    redis_url: str, seconds: float
+) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+    """What the real Redis says, ``seconds`` later."""
+    real = urlsplit(redis_url)
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answers, questions = await asyncio.open_connection(real.hostname, real.port)
+        with closing(questions):
+            while question := await reader.read(65_536):
+                questions.write(question)
+                answer = await answers.read(65_536)
+                await asyncio.sleep(seconds)
+                writer.write(answer)
+
+    return relay
+
+
+async def test_a_redis_that_hangs_holds_up_no_page(visitor: str) -> None:
+    async def never_answer(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with serving(never_answer) as url, throttle("20/hour", url) as signups:
         began = perf_counter()
         answers = await asyncio.gather(*(signups.hit("signups", visitor) for _ in range(50)))
         assert perf_counter() - began < 2 * REDIS_DEADLINE
@@ -206,7 +243,18 @@ async def test_a_redis_that_hangs_holds_up_no_page(visitor: str) -> None:
         began = perf_counter()
         await signups.hit("signups", visitor)
         assert perf_counter() - began < 0.1
-    server.close()
+
+
+async def test_a_redis_that_is_slow_at_every_step_holds_up_no_page(
+    redis_url: str, visitor: str
+) -> None:
+    async with (
+        serving(slowed(redis_url, 0.8 * REDIS_DEADLINE / 2)) as url,
+        throttle("1/hour", url) as signups,
+    ):
+        began = perf_counter()
+        assert await hits(signups, visitor, 2) == [None, pytest.approx(HOUR, abs=5)]
+        assert perf_counter() - began < 1.2 * REDIS_DEADLINE
 
 
 async def test_a_redis_that_comes_back_is_used_again(redis_url: str, visitor: str) -> None:

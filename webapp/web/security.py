@@ -157,9 +157,9 @@ class SameOrigin:
 
     def _ours(self, scope: Scope) -> bool:
         sites, origins = _values(scope, b"sec-fetch-site"), _values(scope, b"origin")
-        if len(sites) > 1 or len(origins) > 1:
-            return False
-        return sites == [b"same-origin"] if sites else origins == [self.origin]
+        if sites:
+            return sites == [b"same-origin"] and len(origins) <= 1
+        return origins == [self.origin]
 
 
 class BodyLimit:
