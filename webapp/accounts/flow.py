@@ -26,6 +26,7 @@ from webapp.accounts.outbox import Outbox
 from webapp.accounts.passwords import Hasher
 from webapp.accounts.phones import Phone
 from webapp.accounts.sessions import open_session, replace_sessions
+from webapp.accounts.statements import add, run
 from webapp.providers import (
     Blocked,
     Channel,
@@ -99,16 +100,17 @@ class Flow:
     ) -> tuple[User, Verification, str]:
         now, number = self.clock(), form.number
         assert number  # noqa: S101 - a valid form has one
+        user = User(
+            name=form.name,
+            email=form.clean_email,
+            country=number.country,
+            phone=number.e164,
+            password_hash=password_hash,
+            signup_digest=digest,
+            created_at=now,
+        )
         async with in_transaction() as db:
-            user = await User.create(
-                name=form.name,
-                email=form.clean_email,
-                country=number.country,
-                phone=number.e164,
-                password_hash=password_hash,
-                signup_digest=digest,
-                created_at=now,
-            )
+            await add(user)
             token = await open_session(user.id, now)
             verification = await verifications.begin(
                 db, user, self.verifier.name, self.spending, now
@@ -275,13 +277,15 @@ class Flow:
 
     async def _confirm(self, user: User, verification: Verification) -> str | None:
         now = self.clock()
-        unproven = User.filter(id=user.id, verified_at__isnull=True, phone=verification.phone)
         try:
             async with in_transaction():
-                claim = {"verified_at": now, "claimed_email": fold_email(user.email)}
-                if not await unproven.update(**claim):
+                if not await self._prove(user, verification.phone, now):
                     return None
-                await Verification.filter(id=verification.id).update(outcome=Outcome.APPROVED)
+                await run(
+                    "UPDATE verifications SET outcome = $2 WHERE id = $1",
+                    verification.id,
+                    Outcome.APPROVED,
+                )
                 await attempts.prove(verification.id)
                 await self.outbox.write(verification.phone, texts.confirmation(self.site_name))
                 token = await replace_sessions(user.id, now)
@@ -293,6 +297,19 @@ class Flow:
         self.outbox.wake()
         log.info("verified", user=user.id, verification=verification.id)
         return token
+
+    async def _prove(self, user: User, phone: str, now: datetime) -> bool:
+        """Verify the account and claim its email, unless that was done or the number changed."""
+        return bool(
+            await run(
+                "UPDATE users SET verified_at = $3, claimed_email = $4"
+                " WHERE id = $1 AND phone = $2 AND verified_at IS NULL RETURNING id",
+                user.id,
+                phone,
+                now,
+                fold_email(user.email),
+            )
+        )
 
     def _over(self, verification: Verification, now: datetime) -> bool:
         """Too old, or begun with another provider than the one we have now."""

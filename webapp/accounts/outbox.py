@@ -7,15 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from tortoise.expressions import F
-from tortoise.queryset import QuerySet
 from tortoise.transactions import in_transaction
 
-from webapp.accounts import attempts
+from webapp.accounts import attempts, statements
 from webapp.accounts.limits import BudgetSpent, SpendingLimits
 from webapp.accounts.models import Delivery, OutboxMessage
 from webapp.accounts.purge import purge
-from webapp.database import DATABASE_ERRORS, serialise
+from webapp.database import DATABASE_ERRORS
 from webapp.providers import (
     Blocked,
     CountryNotServed,
@@ -53,7 +51,7 @@ class Outbox:
     async def write(self, to: str, body: str) -> None:
         """Put a text into the caller's transaction; call ``wake`` once that is committed."""
         now = self.clock()
-        await OutboxMessage.create(to=to, body=body, created_at=now, next_attempt_at=now)
+        await statements.add(OutboxMessage(to=to, body=body, created_at=now, next_attempt_at=now))
 
     def wake(self) -> None:
         """Deliver soon rather than at the next poll."""
@@ -82,8 +80,6 @@ class Outbox:
 
     async def deliver(self) -> int:
         """Send what is due: the number of texts taken up."""
-        if not await self._due().exists():
-            return 0
         messages = await self._lease()
         results = await asyncio.gather(*map(self._deliver, messages), return_exceptions=True)
         for error in results:
@@ -91,19 +87,19 @@ class Outbox:
                 raise error
         return len(messages)
 
-    def _due(self) -> QuerySet[OutboxMessage]:
-        return OutboxMessage.filter(state=Delivery.PENDING, next_attempt_at__lte=self.clock())
-
     async def _lease(self) -> list[OutboxMessage]:
         """Take a batch: nobody else sees it before the lease is over."""
-        async with in_transaction() as db:
-            await serialise(db, "outbox")
-            messages: list[OutboxMessage] = (
-                await self._due().order_by("next_attempt_at").limit(BATCH)
-            )
-            taken = OutboxMessage.filter(id__in=[message.id for message in messages])
-            await taken.update(next_attempt_at=self.clock() + LEASE, attempts=F("attempts") + 1)
-        return messages
+        now = self.clock()
+        rows = await statements.run(
+            "UPDATE outbox SET next_attempt_at = $1, attempts = attempts + 1 WHERE id IN"
+            " (SELECT id FROM outbox WHERE state = $2 AND next_attempt_at <= $3"
+            " ORDER BY next_attempt_at LIMIT $4 FOR UPDATE SKIP LOCKED) RETURNING *",
+            now + LEASE,
+            Delivery.PENDING,
+            now,
+            BATCH,
+        )
+        return [statements.loaded(OutboxMessage, row) for row in rows]
 
     async def _deliver(self, message: OutboxMessage) -> None:
         try:
@@ -131,7 +127,7 @@ class Outbox:
     async def _send(self, message: OutboxMessage) -> None:
         now = self.clock()
         async with in_transaction() as db:
-            await OutboxMessage.filter(id=message.id).update(tried_at=now)
+            await statements.run("UPDATE outbox SET tried_at = $2 WHERE id = $1", message.id, now)
             attempt = await attempts.reserve_confirmation(db, message.to, self.spending, now)
         message.tried_at = now
         try:
@@ -145,8 +141,12 @@ class Outbox:
         await self._done(message, reference)
 
     async def _done(self, message: OutboxMessage, reference: str) -> None:
-        await OutboxMessage.filter(id=message.id).update(
-            state=Delivery.SENT, reference=reference, done_at=self.clock()
+        await statements.run(
+            "UPDATE outbox SET state = $2, reference = $3, done_at = $4 WHERE id = $1",
+            message.id,
+            Delivery.SENT,
+            reference,
+            self.clock(),
         )
         log.info("text_sent", message=message.id)
 

@@ -6,6 +6,7 @@ from secrets import token_urlsafe
 
 from webapp.accounts.limits import SESSION_IDLE, SESSION_LIFETIME, SESSION_TOUCH
 from webapp.accounts.models import Session, User
+from webapp.accounts.statements import add, loaded, run
 
 TOKEN_BYTES = 32  # 256 bits (ASVS 7.2.3)
 
@@ -18,15 +19,15 @@ def token_hash(token: str) -> str:
 async def open_session(user_id: int, now: datetime) -> str:
     """A new session of this user: its token, for the cookie alone."""
     token = token_urlsafe(TOKEN_BYTES)
-    await Session.create(
-        token_hash=token_hash(token), user_id=user_id, created_at=now, last_seen_at=now
+    await add(
+        Session(token_hash=token_hash(token), user_id=user_id, created_at=now, last_seen_at=now)
     )
     return token
 
 
 async def replace_sessions(user_id: int, now: datetime) -> str:
     """End every session of this user and open one (ASVS 7.2.4): its token."""
-    await Session.filter(user_id=user_id).delete()
+    await run("DELETE FROM sessions WHERE user_id = $1", user_id)
     return await open_session(user_id, now)
 
 
@@ -37,13 +38,17 @@ async def close_session(token: str) -> None:
 
 async def visitor(token: str, now: datetime) -> User | None:
     """Whose session ``token`` is, unless it idled or aged out (ASVS 7.3)."""
-    session = await Session.filter(token_hash=token_hash(token)).select_related("user").first()
-    if session is None or _over(session, now):
+    rows = await run(
+        "SELECT users.*, sessions.last_seen_at < $2 AS stale"
+        " FROM sessions JOIN users ON users.id = sessions.user_id"
+        " WHERE token_hash = $1 AND last_seen_at >= $3 AND sessions.created_at >= $4",
+        token_hash(token),
+        now - SESSION_TOUCH,
+        now - SESSION_IDLE,
+        now - SESSION_LIFETIME,
+    )
+    if not rows:
         return None
-    if now - session.last_seen_at > SESSION_TOUCH:
-        await Session.filter(token_hash=session.token_hash).update(last_seen_at=now)
-    return session.user
-
-
-def _over(session: Session, now: datetime) -> bool:
-    return now - session.last_seen_at > SESSION_IDLE or now - session.created_at > SESSION_LIFETIME
+    if rows[0]["stale"]:
+        await Session.filter(token_hash=token_hash(token)).update(last_seen_at=now)
+    return loaded(User, rows[0])

@@ -23,6 +23,7 @@ from webapp.accounts.limits import (
     SpendingLimits,
 )
 from webapp.accounts.models import Kind, Outcome, User, Verification
+from webapp.accounts.statements import add, loaded, run
 
 NOW = timedelta()
 
@@ -58,8 +59,10 @@ def _state(verification: Verification, now: datetime) -> str:
 
 async def latest(user: User) -> Verification:
     """The verification that counts: a user has one from the first moment on."""
-    [newest] = await Verification.filter(user_id=user.id).order_by("-id").limit(1)
-    return newest
+    [newest] = await run(
+        "SELECT * FROM verifications WHERE user_id = $1 ORDER BY id DESC LIMIT 1", user.id
+    )
+    return loaded(Verification, newest)
 
 
 def still_pending(verification: Verification) -> QuerySet[Verification]:
@@ -70,7 +73,7 @@ async def begin(
     db: BaseDBAsyncClient, user: User, provider: str, spending: SpendingLimits, now: datetime
 ) -> Verification:
     """A new verification of the user's phone, its first send reserved. Raises ``Refused``."""
-    verification = await Verification.create(
+    verification = Verification(
         user_id=user.id,
         phone=user.phone,
         provider=provider,
@@ -79,6 +82,7 @@ async def begin(
         next_send_at=now + COOL_DOWNS[0],
         expires_at=now + CODE_LIFETIME,
     )
+    await add(verification)
     await attempts.reserve_send(db, user.phone, verification.id, spending, now)
     return verification
 
@@ -127,7 +131,12 @@ async def _until_send(verification: Verification, now: datetime) -> timedelta:
 async def sent(verification: Verification, reference: str, now: datetime) -> None:
     """The code is on its way; checks are made against ``reference`` from now on."""
     verification.reference = reference
-    await Verification.filter(id=verification.id).update(reference=reference, sent_at=now)
+    await run(
+        "UPDATE verifications SET reference = $2, sent_at = $3 WHERE id = $1",
+        verification.id,
+        reference,
+        now,
+    )
 
 
 async def maybe_sent(verification: Verification, reference: str) -> None:
@@ -163,10 +172,15 @@ async def claim_check(db: BaseDBAsyncClient, verification: Verification, now: da
 
     Raises ``PhoneChecksSpent``.
     """
-    open_ = still_pending(verification).filter(
-        expires_at__gt=now, checks__lt=CHECKS_PER_VERIFICATION
+    claimed = await run(
+        "UPDATE verifications SET checks = checks + 1"
+        " WHERE id = $1 AND outcome = $2 AND expires_at > $3 AND checks < $4 RETURNING id",
+        verification.id,
+        Outcome.PENDING,
+        now,
+        CHECKS_PER_VERIFICATION,
     )
-    if not await open_.update(checks=F("checks") + 1):
+    if not claimed:
         return False
     await attempts.reserve_check(db, verification.phone, verification.id, now)
     return True
