@@ -41,6 +41,21 @@ def test_a_step_that_is_swapped_in_is_light(visit: Visit, number: str) -> None:
     assert answer.value.request.sizes()["responseBodySize"] <= MOST_BYTES_OF_A_SWAP
 
 
+def test_a_form_that_comes_back_is_light_and_keeps_its_countries(person: Person) -> None:
+    person.fill_in(Email_address="ada@")
+    person.field("Country").select_option("FR")
+    with person.page.expect_response("**/signup") as answer:
+        person.press("Create account")
+    expect(person.page.locator("#email-error")).to_be_visible()
+    assert answer.value.request.sizes()["responseBodySize"] <= MOST_BYTES_OF_A_SWAP
+    expect(person.field("Country")).to_have_value("FR")
+    person.field("Country").select_option("GB")
+    expect(person.page.locator("#phone-hint")).to_contain_text("07400 123456")
+    person.fill_in()
+    person.press("Create account")
+    person.is_at("verification")
+
+
 def test_nothing_moves_while_the_page_loads(visit: Visit) -> None:
     page = visit("/signup", viewport={"width": 390, "height": 844})
     expect(page.get_by_role("button", name="Show password")).to_be_visible()

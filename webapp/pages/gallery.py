@@ -36,7 +36,8 @@ TYPED = {
     "phone": "07400 123456",
     "password": "seven quiet herons",
 }
-WRONG = {"name": "", "email": "ada@", "country": "", "phone": "123", "password": "password1"}
+WRONG = {"name": "", "email": "ada@", "country": COUNTRY, "phone": "1", "password": "password1"}
+LONG_EMAIL = f"{'ada' * 20}@{'example' * 8}.com"
 MINUTES = timedelta(minutes=8)
 DIRECTIONS = ("ltr", "rtl")
 
@@ -86,10 +87,12 @@ def _code(
     return State(words, "steps/verification.html", context)
 
 
-def _account(words: str, *, verified: bool = False, email_taken: bool = False) -> State:
-    person = {"name": TYPED["name"], "email": TYPED["email"], "phone": PHONE}
+def _account(
+    words: str, *, verified: bool = False, email_taken: bool = False, **person: str
+) -> State:
+    usual = {"name": TYPED["name"], "email": TYPED["email"], "phone": PHONE}
     standing = {"verified": verified, "email_taken": email_taken}
-    return State(words, "steps/account.html", lambda: person | standing)
+    return State(words, "steps/account.html", lambda: usual | person | standing)
 
 
 def _error(status: int) -> State:
@@ -116,6 +119,7 @@ SIGNUP = {
     "signup": _signup("Empty"),
     "signup-missing": _signup("Sent with nothing in it", {"country": COUNTRY}),
     "signup-errors": _signup("Every field wrong", WRONG),
+    "signup-no-country": _signup("No country chosen", TYPED | {"country": ""}),
     "signup-short-number": _signup("Number too short", TYPED | {"phone": "0740"}),
     "signup-landline": _signup("A landline", TYPED | {"phone": "020 7946 0000"}),
     "signup-premium": _signup("A special-rate number", TYPED | {"phone": "0909 879 0000"}),
@@ -179,6 +183,7 @@ ACCOUNT = {
     "account": _account("Verified", verified=True),
     "account-unverified": _account("Not verified yet"),
     "account-email-taken": _account("The email has an account", email_taken=True),
+    "account-long": _account("Very long names", verified=True, name="Ada" * 60, email=LONG_EMAIL),
 }
 ERRORS = {f"error-{status}": _error(status) for status in errors.WORDS}
 
