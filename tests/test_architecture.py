@@ -12,6 +12,7 @@ from tests.servers import ROOT
 KNOWS: dict[str, set[str]] = {
     "__main__": {"*"},
     "app": {"*"},
+    "doctor": {"app", "database", "providers!", "settings"},
     "play": {"providers", "sandbox", "settings"},
     "routes": {"pages"},
     "pages": {"accounts", "providers!", "web"},
