@@ -211,7 +211,7 @@ class Flow:
 
     async def _not_delivered(self, verification: Verification, error: ProviderError) -> None:
         kind = type(error).__name__
-        log.warning("code_not_sent", verification=verification.id, kind=kind, code=error.code)
+        log.warning("code_not_sent", verification=verification.id, kind=kind, error=error.code)
         await verifications.not_sent(
             verification,
             self.clock(),
@@ -261,7 +261,7 @@ class Flow:
         self, user: User, verification: Verification, error: ProviderError
     ) -> None:
         kind, now = type(error).__name__, self.clock()
-        log.warning("code_not_checked", verification=verification.id, kind=kind, code=error.code)
+        log.warning("code_not_checked", verification=verification.id, kind=kind, error=error.code)
         if isinstance(error, Gone):
             await user.refresh_from_db()
             if user.verified_at:

@@ -153,11 +153,11 @@ class Outbox:
     async def _failed(self, message: OutboxMessage, error: ProviderError) -> None:
         now, kind = self.clock(), type(error).__name__
         if isinstance(error, FINAL) or now - message.created_at > GIVE_UP_AFTER:
-            log.error("text_given_up", message=message.id, kind=kind, code=error.code)
+            log.error("text_given_up", message=message.id, kind=kind, error=error.code)
             await OutboxMessage.filter(id=message.id).update(state=Delivery.FAILED, done_at=now)
             return
         wait = min(FIRST_RETRY * 2 ** min(message.attempts, 10), LONGEST_RETRY)
-        log.warning("text_postponed", message=message.id, kind=kind, code=error.code)
+        log.warning("text_postponed", message=message.id, kind=kind, error=error.code)
         await self._again(message, max(wait, timedelta(seconds=error.retry_after or 0)))
 
     async def _again(self, message: OutboxMessage, wait: timedelta) -> None:
