@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import httpx
+import hypothesis
 import pytest
 from starlette.applications import Starlette
 from tortoise.backends.base.executor import EXECUTOR_CACHE
@@ -19,6 +20,10 @@ from tests.visitor import Visitor
 from webapp.app import create_app
 from webapp.sandbox import Sandbox
 from webapp.settings import Settings
+
+# How long an example takes is the machine's business; a test that hangs meets pytest's own limit.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 
 def absent(what: str) -> NoReturn:

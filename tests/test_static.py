@@ -5,12 +5,11 @@ from pathlib import Path
 import brotli  # type: ignore[import-untyped]
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from tests.servers import ROOT
 from webapp.web.static import Assets, MissingAsset
 
 STYLE = "@import url('css/more.css');\n" + "p { color: teal; }\n" * 100
@@ -178,11 +177,11 @@ async def test_nothing_but_the_directorys_files_is_served(directory: Path, path:
         assert (await browser.send(request)).status_code == 404
 
 
-@given(st.text(), st.text())
-async def test_no_path_or_header_is_an_error(path: str, header: str) -> None:
-    assets = Assets(ROOT / "static")
+@given(path=st.text(), header=st.text())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_no_path_or_header_is_an_error(directory: Path, path: str, header: str) -> None:
     statuses: list[int] = []
-    application = Starlette(routes=[Mount("/static", assets)])
+    application = Mount("/static", Assets(directory))
 
     async def receive() -> dict[str, object]:
         return {"type": "http.request", "body": b""}

@@ -27,8 +27,8 @@ SECRET_PARTS = re.compile(
 
 URL_CREDENTIALS = re.compile(r"://[^\s/]+@")
 EMAIL = re.compile(
-    r"""(?<![^\s<>()\[\]{},;:"|\\])  # from the beginning of a word, so that it stays linear
-    [^\s<>()\[\]{},;:"|\\@]+ (?:@|%40) [^\s<>()\[\]{},;:"|\\@]+""",
+    r"""(?<![^\s<>()\[\],;:"\\])  # from the beginning of a word, so that it stays linear
+    [^\s<>()\[\],;:"\\@]+ (?:@|%40) [^\s<>()\[\]{},;:"|\\@]+""",
     re.VERBOSE,
 )
 ASSIGNED = re.compile(
