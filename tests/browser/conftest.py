@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.browser.person import Person
 from tests.conftest import absent
@@ -37,6 +37,8 @@ LIMITS = (
 # Chromium's own line about every 4xx and 5xx that a script fetches, which the contract wants
 FETCHED_REFUSAL = "Failed to load resource: the server responded with a status of"
 
+PATIENCE = 20_000  # ms; a busy machine is no failure
+
 Visit = Callable[..., Page]
 
 
@@ -63,6 +65,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def chrome(chromium: str) -> Iterator[Browser]:
     """One Chromium for the whole run; each test has profiles of its own in it."""
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
         yield browser
@@ -89,7 +92,7 @@ def visit(chrome: Browser, site: str, complaints: list[str]) -> Iterator[Visit]:
 
     def open_tab(path: str | None = "/", *, scripts: bool = True, **options: Any) -> Page:
         context = chrome.new_context(base_url=site, java_script_enabled=scripts, **options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE)
         context.on("page", listen)
         contexts.append(context)
         page = context.new_page()
