@@ -181,7 +181,7 @@ async def test_nothing_but_the_directorys_files_is_served(directory: Path, path:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_no_path_or_header_is_an_error(directory: Path, path: str, header: str) -> None:
     statuses: list[int] = []
-    application = Mount("/static", Assets(directory))
+    application = Starlette(routes=[Mount("/static", Assets(directory))])
 
     async def receive() -> dict[str, object]:
         return {"type": "http.request", "body": b""}
