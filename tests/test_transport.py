@@ -5,10 +5,11 @@ import logging
 import math
 import os
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -327,60 +328,62 @@ def test_no_retry_after_does_harm(value: str) -> None:
 
 # The real connection pools, against a real server on loopback.
 
-Respond = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+class Server(asyncio.Protocol):
+    """Answers each request after a tenth of a second, or never."""
+
+    def __init__(self, open_: set[asyncio.Transport], *, answers: bool) -> None:
+        self.open, self.answers = open_, answers
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.open.add(self.transport)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self.open.discard(self.transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self.answers and data.endswith(b"\r\n\r\n"):
+            asyncio.get_running_loop().call_later(0.1, self.answer)
+
+    def answer(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[Callable[[Respond], Awaitable[str]]]:
-    servers: list[asyncio.Server] = []
-
-    async def serve(respond: Respond) -> str:
-        async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            try:
-                while True:
-                    await reader.readuntil(b"\r\n\r\n")
-                    await respond(writer)
-            except (asyncio.IncompleteReadError, ConnectionError):
-                writer.close()
-
-        servers.append(await asyncio.start_server(connection, "127.0.0.1", 0, backlog=1024))
-        return f"http://127.0.0.1:{servers[-1].sockets[0].getsockname()[1]}"
-
-    yield serve
-    for each in servers:
-        each.close()
+@asynccontextmanager
+async def serving(*, answers: bool) -> AsyncIterator[str]:
+    connections: set[asyncio.Transport] = set()
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Server(connections, answers=answers), "127.0.0.1", 0, backlog=1024
+    )
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server.close()
+    for connection in connections:
+        connection.abort()
+    while connections:  # noqa: ASYNC110 (they go within a turn of the loop)
+        await asyncio.sleep(0)
 
 
-async def ok(writer: asyncio.StreamWriter) -> None:
-    await asyncio.sleep(0.1)
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-
-
-async def test_hundreds_of_calls_at_once_are_all_answered(
-    server: Callable[[Respond], Awaitable[str]],
-) -> None:
+async def test_hundreds_of_calls_at_once_are_all_answered() -> None:
     pools = Pools()
-    async with http_client(10, pools) as client:
-        vendor = Vendor("test", client, base_url=await server(ok))
+    async with serving(answers=True) as url, http_client(20, pools) as client:
+        vendor = Vendor("test", client, base_url=url)
         for _ in range(2):  # the second time over connections that were kept
             calls = (vendor.call("send", "GET", URL, judge=judge) for _ in range(300))
             assert {answer.status for answer in await asyncio.gather(*calls)} == {200}
     assert set(pools._calls) == {0}
 
 
-async def test_a_call_given_up_leaves_its_place_to_another(
-    server: Callable[[Respond], Awaitable[str]],
-) -> None:
-    async def never(_: asyncio.StreamWriter) -> None:
-        await asyncio.Event().wait()
-
+async def test_a_call_given_up_leaves_its_place_to_another() -> None:
     pools = Pools()
-    async with http_client(10, pools) as client:
-        vendor = Vendor("test", client, base_url=await server(never))
+    async with serving(answers=False) as url, http_client(20, pools) as client:
+        vendor = Vendor("test", client, base_url=url)
         calls = [
             asyncio.create_task(vendor.call("send", "GET", URL, judge=judge)) for _ in range(5)
         ]
-        await asyncio.sleep(0.1)
+        while sum(pools._calls) < len(calls):  # noqa: ASYNC110 (they begin within a few turns)
+            await asyncio.sleep(0)
         for call in calls:
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
