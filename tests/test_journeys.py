@@ -19,7 +19,7 @@ from tests.phone import Phone
 from tests.visitor import Visitor
 from webapp.sandbox import Sandbox
 
-EVERY_PROVIDER = pytest.mark.parametrize("provider", ["sandbox", "twilio", "codes", "authy"])
+EVERY_PROVIDER = pytest.mark.parametrize("provider", ["twilio", "codes", "authy"])
 BOTH_WAYS = pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
 ON_SQLITE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 TEN_MINUTES = 600
