@@ -1,5 +1,6 @@
 """Puts the parts together; alone knows them all."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -117,9 +118,10 @@ def create_app(
         site_name=settings.site_name,
         development=settings.development,
     )
-    if not settings.development:
-        return _assemble(settings, clock, transport, routes(assets), templates)
-    return _with_sandbox(settings, clock, transport, routes(assets), templates)
+    assemble = _with_sandbox if settings.development else _assemble
+    app = assemble(settings, clock, transport, routes(assets), templates)
+    app.state.assets = assets
+    return app
 
 
 def _with_sandbox(
@@ -239,6 +241,9 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
             log.warning(
                 "throttles_are_per_process", processes=settings.web_concurrency, set="REDIS_URL"
             )
+        if not settings.development:
+            compressing = asyncio.create_task(asyncio.to_thread(state.assets.compress))
+            stack.callback(compressing.cancel)
         if settings.outbox_in_web:
             await stack.enter_async_context(delivering(state.outbox))
         yield

@@ -178,8 +178,10 @@ class _Reader:
         if value == "off":
             return None
         try:
-            limits.parse(value)
+            allows = min(rule.amount for rule in limits.parse_many(value))
         except ValueError:
+            allows = 0
+        if allows < 1:
             self.fault(name, "must read like 10/hour or 30/10minutes, or be off")
         return value
 
