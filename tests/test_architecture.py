@@ -20,6 +20,7 @@ KNOWS: dict[str, set[str]] = {
     "providers": set(),
     "sandbox": set(),
     "web": set(),
+    "connections": set(),
     "database": set(),
     "settings": set(),
 }

@@ -47,7 +47,6 @@ async def test_every_model_can_be_read_from_the_migrated_schema(empty: Database)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("database", ["postgres"], indirect=True)
 async def test_two_releases_at_once_leave_one_whole_schema(empty_database_url: str) -> None:
     environ = production_environ(empty_database_url)
     releases = [asyncio.to_thread(servers.command, "migrate", environ=environ) for _ in range(2)]

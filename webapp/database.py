@@ -32,6 +32,7 @@ DATABASE_ERRORS: tuple[type[Exception], ...] = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,  # a deadlock, resolved at our expense
     asyncpg.ObjectNotInPrerequisiteStateError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.InvalidAuthorizationSpecificationError,
@@ -55,7 +56,7 @@ def tortoise_config(database_url: str, *, pool_size: int = 5) -> dict[str, Any]:
 
 def _sqlite(path: str) -> dict[str, Any]:
     pragmas = {"journal_mode": "WAL", "foreign_keys": "ON", "busy_timeout": 10_000}
-    return {"engine": "tortoise.backends.sqlite", "credentials": {"file_path": path, **pragmas}}
+    return {"engine": "webapp.connections.sqlite", "credentials": {"file_path": path, **pragmas}}
 
 
 def _postgres(url: str, pool_size: int) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def _postgres(url: str, pool_size: int) -> dict[str, Any]:
         # Planning with JIT costs more than these short queries do.
         "server_settings": {"application_name": "signup", "jit": "off"},
     }
-    return {"engine": "tortoise.backends.asyncpg", "credentials": credentials}
+    return {"engine": "webapp.connections.asyncpg", "credentials": credentials}
 
 
 async def _as_it_is(_connection: object) -> None:
@@ -129,11 +130,9 @@ class Database:
     async def migrate(self) -> list[str]:
         """Apply what is missing: the names of the migrations applied.
 
-        On PostgreSQL everything happens in one transaction behind a lock, so that two releases at
-        once, or one that is killed, leave a whole schema.
+        Everything happens in one transaction behind a lock, so that two releases at once, or one
+        that is killed, leave a whole schema.
         """
-        if self.connection.capabilities.dialect != "postgres":
-            return await _migrate(self.connection)
         async with in_transaction() as transaction:
             await serialise(transaction, "migrate")
             return await _migrate(transaction)
@@ -171,10 +170,10 @@ async def serialise(connection: BaseDBAsyncClient, key: str) -> None:
 
     Needed where a limit is counted over rows: under READ COMMITTED two transactions would count
     the same rows and both go on. SQLite has one writer at a time, so there it is enough to become
-    it before anything is read.
+    it, by a write that changes nothing, before anything is read.
     """
     if connection.capabilities.dialect == "postgres":
         lock = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
         await connection.execute_query(lock, [key])
     else:
-        await connection.execute_query("DELETE FROM attempts WHERE 0")
+        await connection.execute_query("PRAGMA user_version = 0")
