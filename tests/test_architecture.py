@@ -23,6 +23,7 @@ KNOWS: dict[str, set[str]] = {
     "connections": set(),
     "database": set(),
     "settings": set(),
+    "workers": set(),
 }
 MODULES = sorted((ROOT / "webapp").rglob("*.py"))
 

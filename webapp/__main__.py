@@ -1,14 +1,30 @@
-"""The commands: dev, web, migrate, worker, doctor."""
+"""The commands: dev, web, migrate, worker, doctor.
+
+What they need they import themselves: the process above the web workers is to stay small.
+"""
 
 import argparse
-import asyncio
-import logging
-import signal
+import os
 import sys
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
 
-from webapp.settings import Settings
+if TYPE_CHECKING:
+    import socket
+
+    from webapp.settings import Settings
+    from webapp.workers import Supervisor
+
+SERVER: dict[str, Any] = {
+    "loop": "uvloop",
+    "http": "httptools",
+    "ws": "none",
+    "lifespan": "on",
+    "access_log": False,  # ours is without personal data
+    "log_config": None,
+    "proxy_headers": False,  # ours counts the hops
+    "server_header": False,
+}
 
 
 def main() -> None:
@@ -19,11 +35,11 @@ def main() -> None:
         case "web":
             web()
         case "migrate":
-            _run(migrate(Settings.from_environment()))
+            _run(migrate)
         case "worker":
-            _run(worker(Settings.from_environment()))
+            _run(worker)
         case "doctor":
-            _run(doctor(Settings.from_environment()))
+            _run(doctor)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -41,55 +57,73 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(command: Coroutine[Any, Any, int]) -> None:
+def _run(command: Callable[["Settings"], Coroutine[Any, Any, int]]) -> None:
     import uvloop  # noqa: PLC0415
 
-    sys.exit(uvloop.run(command))
+    from webapp.settings import Settings  # noqa: PLC0415
+
+    sys.exit(uvloop.run(command(Settings.from_environment())))
 
 
 def dev(host: str, port: str | None) -> None:
     """Migrate, then serve for development."""
+    import asyncio  # noqa: PLC0415
+
+    import uvicorn  # noqa: PLC0415
+
     from webapp.app import create_app  # noqa: PLC0415
+    from webapp.settings import Settings  # noqa: PLC0415
 
     settings = Settings.from_environment(development=True, **({"PORT": port} if port else {}))
     asyncio.run(migrate(settings))
     app = create_app(settings)
     _say(f"\n  Sign up  {settings.base_url}\n  Phone    {settings.base_url}/sandbox/phone\n")
-    _serve(app, host=host, port=settings.port, timeout_graceful_shutdown=5)
+    uvicorn.run(app, host=host, port=settings.port, timeout_graceful_shutdown=5, **SERVER)
 
 
 def web() -> None:
-    """Serve as deployed.
+    """Serve as deployed, by ``WEB_CONCURRENCY`` workers on one socket.
 
-    The settings are read here, before there are workers: a supervisor would take one that ends
-    for their sake for one that crashed, and start the next, for ever.
+    Whether the two variables read here are good is for the first worker to find, with the others.
     """
-    settings = Settings.from_environment()
-    _serve(
-        "webapp.app:production",
-        factory=True,
-        host="0.0.0.0",  # noqa: S104 - the platform's router comes from outside
-        port=settings.port,
-        workers=settings.web_concurrency,
-        timeout_graceful_shutdown=25,  # a platform kills after 30 seconds
-    )
+    import socket  # noqa: PLC0415
+
+    from webapp.workers import Supervisor  # noqa: PLC0415
+
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("0.0.0.0", _number("PORT", 8000)))  # noqa: S104 - the router comes from outside
+    Supervisor(_number("WEB_CONCURRENCY", 1), lambda family: _work(family, listener)).run()
 
 
-def _serve(app: Any, **options: Any) -> None:
+def _number(variable: str, default: int) -> int:
+    value = os.environ.get(variable, "").strip()
+    return int(value) if value.isdecimal() else default
+
+
+def _work(family: "Supervisor", listener: "socket.socket") -> None:
+    """One worker of the web process."""
+    import gc  # noqa: PLC0415
+
+    gc.disable()  # nothing that is imported is ever garbage
     import uvicorn  # noqa: PLC0415
 
-    uvicorn.run(
+    from webapp.app import production  # noqa: PLC0415
+
+    app = production()
+    gc.freeze()
+    gc.enable()
+    config = uvicorn.Config(
         app,
-        lifespan="on",
-        access_log=False,  # ours is without personal data
-        log_config=None,
-        proxy_headers=False,  # ours counts the hops
-        server_header=False,
-        **options,
+        **SERVER,
+        timeout_graceful_shutdown=25,  # a platform kills after 30 seconds
+        callback_notify=family.ready,
+        timeout_notify=5,
     )
+    uvicorn.Server(config).run([listener])
 
 
-async def migrate(settings: Settings) -> int:
+async def migrate(settings: "Settings") -> int:
     """Apply the migrations that the database lacks."""
     from webapp.database import DATABASE_ERRORS, Database  # noqa: PLC0415
 
@@ -105,8 +139,11 @@ async def migrate(settings: Settings) -> int:
     return 0
 
 
-async def worker(settings: Settings) -> int:
+async def worker(settings: "Settings") -> int:
     """Deliver the outbox until SIGTERM or SIGINT; what is in flight is finished first."""
+    import asyncio  # noqa: PLC0415
+    import signal  # noqa: PLC0415
+
     from webapp.accounts.outbox import delivering  # noqa: PLC0415
     from webapp.app import create_app  # noqa: PLC0415
 
@@ -124,8 +161,10 @@ async def worker(settings: Settings) -> int:
     return 0
 
 
-async def doctor(settings: Settings) -> int:
+async def doctor(settings: "Settings") -> int:
     """Print what a deployment lacks, and nothing but that."""
+    import logging  # noqa: PLC0415
+
     import structlog  # noqa: PLC0415
 
     from webapp.doctor import examine  # noqa: PLC0415

@@ -7,6 +7,7 @@ from functools import cache
 import phonenumbers
 from babel import Locale
 from phonenumbers import (
+    COUNTRY_CODE_TO_REGION_CODE,
     SUPPORTED_REGIONS,
     NumberParseException,
     PhoneNumber,
@@ -15,6 +16,8 @@ from phonenumbers import (
     ValidationResult,
 )
 
+# Asking phonenumbers for each code would load what it knows of all the world's numbers: 5 MB.
+DIALS = {code: dial for dial, codes in COUNTRY_CODE_TO_REGION_CODE.items() for code in codes}
 TEXTABLE = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE, PhoneNumberType.VOIP}
 NORTH_AMERICA = 1  # where a personal number (+1 500) costs what any number costs; +44 70 does not
 PREFIX_DIGITS = 3  # after the country code: an operator's range, or a North American area code
@@ -136,12 +139,7 @@ def countries(allowed: frozenset[str] = frozenset()) -> tuple[Country, ...]:
     """Every region libphonenumber knows, or those ``allowed``, in English alphabetical order."""
     names = Locale("en").territories
     rows = (
-        Country(
-            code,
-            names.get(code, code),
-            _flag(code),
-            f"+{phonenumbers.country_code_for_region(code)}",
-        )
+        Country(code, names.get(code, code), _flag(code), f"+{DIALS[code]}")
         for code in (allowed or SUPPORTED_REGIONS)
     )
     return tuple(sorted(rows, key=lambda row: _alphabetical(row.name)))

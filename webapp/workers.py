@@ -1,0 +1,80 @@
+"""Processes that serve one port together, and one above them that replaces any that dies.
+
+uvicorn has a supervisor as well. It imports the server for itself, and then starts interpreters
+that import everything anew: 45 MB more than this one, which forks before it has imported anything.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import NoReturn
+
+PAUSE = 1.0  # seconds before a worker that died is replaced: one that cannot live must cost little
+READY = signal.SIGUSR1  # from a worker to its supervisor
+HEARD = {READY, signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
+
+
+class Supervisor:
+    """Keeps ``count`` workers, each of which does ``work``; they begin one after the other.
+
+    By the time that the first is ready the settings are known to be good. If it ends before, so
+    does the supervisor, with its status: faults are told once, and not for ever.
+    """
+
+    def __init__(self, count: int, work: Callable[["Supervisor"], None]) -> None:
+        self.count, self.work, self.process = count, work, os.getpid()
+        self.workers: set[int] = set()
+        self.was_ready = self.stopping = False
+
+    def run(self) -> NoReturn:
+        """Until SIGTERM or SIGINT, which the workers are passed on."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
+        self._begin()
+        while self.workers:
+            match signal.sigwait(HEARD):
+                case signal.SIGCHLD:
+                    self._bury()
+                case signal.SIGUSR1:
+                    self.was_ready = True
+                    if len(self.workers) < self.count and not self.stopping:
+                        self._begin()
+                case _:
+                    self._stop()
+        sys.exit(0)
+
+    async def ready(self) -> None:
+        """For a worker to call every few seconds while it serves; ends it with its supervisor."""
+        alone = os.getppid() != self.process
+        os.kill(*((os.getpid(), signal.SIGTERM) if alone else (self.process, READY)))
+
+    def _begin(self) -> None:
+        worker = os.fork()
+        if worker:
+            self.workers.add(worker)
+            return
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
+        self.work(self)
+        sys.exit(0)
+
+    def _stop(self) -> None:
+        self.stopping = True
+        for worker in self.workers:
+            os.kill(worker, signal.SIGTERM)
+
+    def _bury(self) -> None:
+        """Take leave of the workers that have ended, and see to it that others do their work."""
+        for worker in list(self.workers):
+            ended, status = os.waitpid(worker, os.WNOHANG)
+            if not ended:
+                continue
+            self.workers.remove(worker)
+            if self.stopping:
+                continue
+            code = os.waitstatus_to_exitcode(status)
+            if not self.was_ready:
+                sys.exit(code if code >= 0 else 1)
+            sys.stderr.write(f"worker {worker} ended with {code}; another takes its place\n")
+            time.sleep(PAUSE)
+            self._begin()
