@@ -40,13 +40,20 @@ class Standing:
 
 def standing(verification: Verification, now: datetime) -> Standing:
     """How ``verification`` stands at ``now``."""
-    wait = max(NOW, verification.next_send_at - now)
+    wait = max(NOW, _next_send(verification) - now)
     return Standing(
         state=_state(verification, now),
         checks_left=max(0, CHECKS_PER_VERIFICATION - verification.checks),
         resend_in=-int(-wait.total_seconds() // 1),
         sends=verification.sends,
     )
+
+
+def _next_send(verification: Verification) -> datetime:
+    """When a code may be asked for: a spent verification first has to expire."""
+    if verification.sends >= SENDS_PER_VERIFICATION:
+        return max(verification.next_send_at, verification.expires_at)
+    return verification.next_send_at
 
 
 def _state(verification: Verification, now: datetime) -> str:
@@ -108,16 +115,15 @@ async def claim_send(
     """Reserve one more send of the same code. Raises ``Refused``."""
     sends = verification.sends
     if sends >= SENDS_PER_VERIFICATION:
-        raise SendsSpent(verification.next_send_at - now)
+        raise SendsSpent(_next_send(verification) - now)
     due = still_pending(verification).filter(
         sends=sends, next_send_at__lte=now, checks__lt=CHECKS_PER_VERIFICATION
     )
     # The code's life begins with the first send that went out.
     expires_at = verification.expires_at if sends else now + CODE_LIFETIME
-    next_send_at = now + COOL_DOWNS[sends]
-    if sends + 1 == SENDS_PER_VERIFICATION:
-        next_send_at = max(next_send_at, expires_at)
-    claimed = await due.update(sends=sends + 1, next_send_at=next_send_at, expires_at=expires_at)
+    claimed = await due.update(
+        sends=sends + 1, next_send_at=now + COOL_DOWNS[sends], expires_at=expires_at
+    )
     if not claimed:
         raise CoolingDown(await _until_send(verification, now))
     await attempts.reserve_send(db, verification.phone, verification.id, spending, now)
@@ -125,7 +131,7 @@ async def claim_send(
 
 async def _until_send(verification: Verification, now: datetime) -> timedelta:
     newest = await Verification.filter(user_id=verification.user_id).order_by("-id").first()
-    return max(NOW, (newest or verification).next_send_at - now)
+    return max(NOW, _next_send(newest or verification) - now)
 
 
 async def sent(verification: Verification, reference: str, now: datetime) -> None:
