@@ -25,6 +25,16 @@ FEW_GUESSES = 1e5  # among a guesser's first hundred thousand: common, breached,
 STRENGTH_READS = 24  # characters at each end: the estimate's time grows with their square, and more
 SHORTEST_WORD = 3  # of a person's own words that are not counted
 
+OWASP_MINIMUM = argon2.Parameters(  # its Password Storage Cheat Sheet: 19 MiB, two passes, one lane
+    type=argon2.Type.ID,
+    version=argon2.low_level.ARGON2_VERSION,
+    salt_len=16,
+    hash_len=32,
+    memory_cost=19_456,
+    time_cost=2,
+    parallelism=1,
+)
+
 MISSING = "Choose a password"
 SHORT = f"Use at least {MIN_LENGTH} characters"
 COMMON = "This password is easy to guess. Add another word or two"
@@ -56,9 +66,8 @@ class Hasher:
     The threads are nicer than the event loop, so that pages stay quick while hashes queue.
     """
 
-    def __init__(self, threads: int) -> None:
-        # OWASP's minimum: 19 MiB, two passes, one lane
-        self.argon2 = argon2.PasswordHasher(memory_cost=19_456, time_cost=2, parallelism=1)
+    def __init__(self, threads: int, parameters: argon2.Parameters = OWASP_MINIMUM) -> None:
+        self.argon2 = argon2.PasswordHasher.from_parameters(parameters)
         self.threads = threads
         self.pool = ThreadPoolExecutor(threads, "argon2", initializer=_be_nice)
         self.waiting = 0
