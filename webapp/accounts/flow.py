@@ -1,5 +1,6 @@
 """The verbs of signing up. Start here: this is the order in which things happen to a person."""
 
+import asyncio
 import hashlib
 import hmac
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from webapp.accounts import attempts, texts, verifications
 from webapp.accounts.forms import SignupForm, fold_email
 from webapp.accounts.limits import (
     CHECKS_PER_VERIFICATION,
+    CODE_LIFETIME,
     PHONE_CHANGES,
     ChangesSpent,
     ChecksSpent,
@@ -25,7 +27,7 @@ from webapp.accounts.models import Outcome, User, Verification
 from webapp.accounts.outbox import Outbox
 from webapp.accounts.passwords import Hasher
 from webapp.accounts.phones import Phone
-from webapp.accounts.sessions import open_session, replace_sessions
+from webapp.accounts.sessions import open_session, opened_since, replace_sessions, successor
 from webapp.accounts.statements import add, run
 from webapp.providers import (
     Blocked,
@@ -42,6 +44,7 @@ from webapp.providers import (
 )
 
 log = structlog.get_logger(__name__)
+LOOKS_BESIDE, PAUSE_BESIDE = 20, 0.1  # seconds
 
 # The vendor's verdicts on a number. All other failures say nothing about it.
 VERDICTS = (Blocked, CountryNotServed, InvalidNumber, NotMobile, OptedOut, TooManySends)
@@ -225,11 +228,12 @@ class Flow:
 
     # --- the code, come back ------------------------------------------------------------------
 
-    async def check_code(self, user: User, code: str) -> str | None:
+    async def check_code(self, user: User, code: str, session: str) -> str | None:
         """The code proves the phone: the account is theirs, and a text says so.
 
-        Returns the new session's token, or None when another request got there first. Raises
-        ``WrongCode``, ``CodeExpired``, ``EmailTaken``, ``Refused`` or ``ProviderError``.
+        Returns the token of the session that follows ``session``, or None when the request of
+        another browser got there first. Raises ``WrongCode``, ``CodeExpired``, ``EmailTaken``,
+        ``Refused`` or ``ProviderError``.
         """
         verification = await verifications.latest(user)
         await self._claim_check(verification)
@@ -239,11 +243,23 @@ class Flow:
             )
         except ProviderError as error:
             await self._not_checked(user, verification, error)
-            return None
+            return await self.session_after(session, code)
         if right:
-            return await self._confirm(user, verification)
+            token = successor(session, code, self.secret_key)
+            if await self._confirm(user, verification, token):
+                return token
+            return await self.session_after(session, code)
         log.info("code_wrong", user=user.id, verification=verification.id)
         raise WrongCode(await verifications.wrong(verification, self.clock()))
+
+    async def session_after(self, session: str, code: str) -> str | None:
+        """The token of the session that ``session`` opened by ``code`` within the code's life.
+
+        For a browser that sends its right code again because the answer, with the new cookie, got
+        lost: to a double click, a closed connection, the end of this process.
+        """
+        token = successor(session, code, self.secret_key)
+        return token if await opened_since(token, self.clock() - CODE_LIFETIME) else None
 
     async def _claim_check(self, verification: Verification) -> None:
         """The guess is paid for, and committed, before the answer is known."""
@@ -263,9 +279,8 @@ class Flow:
         kind, now = type(error).__name__, self.clock()
         log.warning("code_not_checked", verification=verification.id, kind=kind, error=error.code)
         if isinstance(error, Gone):
-            await user.refresh_from_db()
-            if user.verified_at:
-                return  # by a request that ran beside this one
+            if await self._verified_beside(user, verification):
+                return
             await verifications.expire(verification, now)
             raise CodeExpired from error
         if isinstance(error, TooManyChecks):
@@ -275,12 +290,26 @@ class Flow:
             await verifications.uncheck(verification)
         raise error
 
-    async def _confirm(self, user: User, verification: Verification) -> str | None:
+    async def _verified_beside(self, user: User, verification: Verification) -> bool:
+        """Whether a request beside this one had the code approved.
+
+        The vendor may have told it so, and us that the code is used, before it could save that.
+        """
+        await verification.refresh_from_db()
+        looks = LOOKS_BESIDE if verification.checks > 1 else 1
+        for look in range(looks):
+            await asyncio.sleep(PAUSE_BESIDE if look else 0)
+            await user.refresh_from_db()
+            if user.verified_at:
+                return True
+        return False
+
+    async def _confirm(self, user: User, verification: Verification, token: str) -> bool:
         now = self.clock()
         try:
             async with in_transaction():
                 if not await self._prove(user, verification.phone, now):
-                    return None
+                    return False
                 await run(
                     "UPDATE verifications SET outcome = $2 WHERE id = $1",
                     verification.id,
@@ -288,7 +317,7 @@ class Flow:
                 )
                 await attempts.prove(verification.id)
                 await self.outbox.write(verification.phone, texts.confirmation(self.site_name))
-                token = await replace_sessions(user.id, now)
+                await replace_sessions(user.id, now, token)
         except IntegrityError as error:
             await Verification.filter(id=verification.id).update(outcome=Outcome.EMAIL_TAKEN)
             await attempts.prove(verification.id)
@@ -296,7 +325,7 @@ class Flow:
             raise EmailTaken from error
         self.outbox.wake()
         log.info("verified", user=user.id, verification=verification.id)
-        return token
+        return True
 
     async def _prove(self, user: User, phone: str, now: datetime) -> bool:
         """Verify the account and claim its email, unless that was done or the number changed."""

@@ -1,6 +1,8 @@
 """Which person a browser is: random tokens in cookies, their hashes with us."""
 
 import hashlib
+import hmac
+from base64 import urlsafe_b64encode
 from datetime import datetime
 from secrets import token_urlsafe
 
@@ -16,19 +18,34 @@ def token_hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-async def open_session(user_id: int, now: datetime) -> str:
+def successor(token: str, code: str, secret_key: str) -> str:
+    """The token after ``token``, of the browser that proved a phone by ``code``.
+
+    Derived rather than random, so that a browser which never got our answer can have it again.
+    """
+    purpose = f"session\0{token}\0{code}"
+    digest = hmac.digest(secret_key.encode(), purpose.encode(), hashlib.sha256)
+    return urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+async def open_session(user_id: int, now: datetime, token: str = "") -> str:
     """A new session of this user: its token, for the cookie alone."""
-    token = token_urlsafe(TOKEN_BYTES)
+    token = token or token_urlsafe(TOKEN_BYTES)
     await add(
         Session(token_hash=token_hash(token), user_id=user_id, created_at=now, last_seen_at=now)
     )
     return token
 
 
-async def replace_sessions(user_id: int, now: datetime) -> str:
-    """End every session of this user and open one (ASVS 7.2.4): its token."""
+async def replace_sessions(user_id: int, now: datetime, token: str) -> str:
+    """End every session of this user and open one (ASVS 7.2.4): its ``token``."""
     await run("DELETE FROM sessions WHERE user_id = $1", user_id)
-    return await open_session(user_id, now)
+    return await open_session(user_id, now, token)
+
+
+async def opened_since(token: str, since: datetime) -> bool:
+    """Whether ``token`` is that of a session no older."""
+    return await Session.exists(token_hash=token_hash(token), created_at__gte=since)
 
 
 async def close_session(token: str) -> None:

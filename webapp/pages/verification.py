@@ -5,7 +5,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts import phones, verifications
+from webapp.accounts import phones, sessions, verifications
 from webapp.accounts.flow import EmailTaken
 from webapp.accounts.forms import CodeForm, PhoneForm, typed
 from webapp.accounts.models import User
@@ -37,16 +37,15 @@ async def show(request: Request) -> Response:
 
 
 async def submit(request: Request) -> Response:
-    user = await unverified(request)
+    user, form = await unverified(request), CodeForm.parse(await posted(request))
     if not isinstance(user, User):
-        return user
-    form = CodeForm.parse(await posted(request))
+        return await _answer_again(request, form) or user
     if not form.valid:
         return await render_step(request, user, form, status=422)
     if fault := await too_many(request, "checks"):
         return await refuse(request, user, form, fault)
     try:
-        token = await flow(request).check_code(user, form.digits)
+        token = await flow(request).check_code(user, form.digits, cookie(request).read(request))
     except EmailTaken:
         return await _on_to_the_account(request, user)
     except OBSTACLES as obstacle:
@@ -55,6 +54,20 @@ async def submit(request: Request) -> Response:
     response = await _on_to_the_account(request, user)
     if token:
         cookie(request).write(response, token)
+    return response
+
+
+async def _answer_again(request: Request, form: CodeForm) -> Response | None:
+    """The answer to the right code, for a browser that never got it and sends the code again."""
+    former = cookie(request).read(request)
+    if not (former and form.valid) or await too_many(request, "checks"):
+        return None
+    token = await flow(request).session_after(former, form.digits)
+    user = await sessions.visitor(token, flow(request).clock()) if token else None
+    if not (token and user):
+        return None
+    response = await _on_to_the_account(request, user)
+    cookie(request).write(response, token)
     return response
 
 
