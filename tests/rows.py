@@ -1,0 +1,78 @@
+"""The database from outside the processes: what is stored, and time passing for it."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+from tortoise import fields
+from tortoise.models import Model
+
+from webapp.accounts import models
+
+TABLES = [
+    model
+    for model in vars(models).values()
+    if isinstance(model, type) and issubclass(model, Model) and model is not Model
+]
+
+
+class Rows:
+    """One database, by SQL with ``?`` for each value, on SQLite and PostgreSQL alike."""
+
+    def __init__(self, url: str) -> None:
+        self.url, self.parts = url, urlsplit(url)
+
+    @property
+    def sqlite(self) -> bool:
+        return self.parts.scheme == "sqlite"
+
+    def all(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """The rows that ``sql`` finds."""
+        with self._cursor() as cursor:
+            cursor.execute(sql if self.sqlite else sql.replace("?", "%s"), values)
+            return list(cursor.fetchall()) if cursor.description else []
+
+    def one(self, sql: str, *values: object) -> Any:
+        """The first value of the one row that ``sql`` finds."""
+        [[value]] = self.all(sql, *values)
+        return value
+
+    def age(self, seconds: float) -> None:
+        """Let that time pass: every moment stored was so much earlier."""
+        with self._cursor() as cursor:
+            for model in TABLES:
+                meta = model._meta
+                moments = [
+                    name
+                    for name, field in meta.fields_map.items()
+                    if isinstance(field, fields.DatetimeField)
+                ]
+                changes = ", ".join(self._earlier(name, seconds) for name in moments)
+                cursor.execute(f'UPDATE "{meta.db_table}" SET {changes}')
+
+    def _earlier(self, name: str, seconds: float) -> str:
+        if self.sqlite:
+            return f'"{name}" = earlier("{name}", {seconds})'
+        return f'"{name}" = "{name}" - interval \'{seconds} seconds\''
+
+    @contextlib.contextmanager
+    def _cursor(self) -> Iterator[Any]:
+        if not self.sqlite:
+            with psycopg.connect(self.url) as connection:
+                yield connection.cursor()
+            return
+        file = sqlite3.connect(self.parts.netloc + self.parts.path, timeout=30)
+        file.create_function("earlier", 2, _earlier)
+        with contextlib.closing(file), file:
+            yield file.cursor()
+
+
+def _earlier(moment: str | None, seconds: float) -> str | None:
+    """A moment as Tortoise writes it into SQLite, moved."""
+    if moment is None:
+        return None
+    return (datetime.fromisoformat(moment) - timedelta(seconds=seconds)).isoformat(" ")

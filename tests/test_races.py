@@ -1,0 +1,292 @@
+"""Many at once, on two web processes and more: each thing happens as often as it may."""
+
+import asyncio
+import shutil
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+
+from tests import postgres as pg
+from tests.people import wrong
+from tests.phone import Phone
+from tests.rows import Rows
+from tests.servers import Process
+from tests.site import UNTHROTTLED, Person, Site, Vendor, site, until
+from tests.visitor import Visitor
+
+pytestmark = pytest.mark.slow
+COOL_DOWN, TEN_MINUTES = 30, 600
+CONFIRMATION = "Signup complete"
+
+
+@pytest.fixture(scope="module", params=["postgres", "sqlite"])
+def racing(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    """Two web processes on one database."""
+    directory = tmp_path_factory.mktemp("races")
+    if request.param == "sqlite":
+        path = directory / "races.sqlite3"
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
+        url = f"sqlite://{path}"
+    else:
+        server: pg.Postgres = request.getfixturevalue("postgres")
+        url = server.create("races", template=request.getfixturevalue("migrated_postgres"))
+    with site(directory, url) as running:
+        running.start()
+        yield running
+
+
+@pytest.fixture
+def vendor(racing: Site) -> Vendor:
+    return racing.vendor
+
+
+@pytest.fixture
+async def ada(racing: Site) -> AsyncIterator[Person]:
+    """Somebody who has not begun yet."""
+    async with racing.person() as person:
+        yield person
+
+
+def statuses(answers: list[httpx.Response]) -> Counter[int]:
+    counted = Counter(answer.status_code for answer in answers)
+    assert max(counted) < 500, counted
+    return counted
+
+
+async def at_once(person: Person, path: str, forms: list[dict[str, str]]) -> Counter[int]:
+    """Send all ``forms`` in parallel: how often each status came. None may be our fault."""
+    return statuses(await asyncio.gather(*(person.send(path, form) for form in forms)))
+
+
+def user_of(racing: Site, person: Person) -> int:
+    return int(racing.rows.one("SELECT max(id) FROM users WHERE phone = ?", person.number))
+
+
+# Guesses
+
+
+async def test_a_hundred_guesses_at_once_reach_the_vendor_five_times_and_then_none_opens(
+    racing: Site, vendor: Vendor, ada: Person
+) -> None:
+    await ada.sign_up()
+    code = await ada.code()
+    asked = vendor.count("VerificationCheck")
+    guesses = [{"code": f"{(int(code) + n) % 1_000_000:06}"} for n in range(1, 101)]
+    counted = await at_once(ada, "/verification", guesses)
+    assert vendor.count("VerificationCheck") - asked == 5
+    assert counted.keys() <= {422, 429}
+    page = await ada.post("/verification", {"code": code})
+    assert (page.status, page.step, page.verified) == (429, "verification", None)
+    assert "Too many wrong codes" in page.text
+    assert vendor.count("VerificationCheck") - asked == 5
+    assert (await ada.visitor.visit("/account")).verified is False
+
+
+async def test_no_new_code_number_or_sign_up_gives_a_phone_more_than_a_days_guesses(
+    racing: Site, vendor: Vendor, ada: Person
+) -> None:
+    async def guess_all_at_once(person: Person) -> None:
+        bad = wrong(await person.code())
+        await at_once(person, "/verification", [{"code": bad}] * 10)
+        racing.age(TEN_MINUTES + 1)
+
+    asked = vendor.count("VerificationCheck")
+    await ada.sign_up()
+    await guess_all_at_once(ada)
+    assert await ada.resend() == 200
+    await guess_all_at_once(ada)
+    async with racing.person() as elsewhere:
+        for number in (elsewhere.number, ada.number):
+            page = await ada.post("/verification/phone", {"country": "GB", "phone": number})
+            assert page.step == "verification"
+    await guess_all_at_once(ada)
+    async with racing.person(number=ada.number) as again:
+        await again.sign_up()
+        await guess_all_at_once(again)
+    assert vendor.count("VerificationCheck") - asked == 20
+
+    async with racing.person(number=ada.number) as last:
+        await last.sign_up()
+        page = await last.post("/verification", {"code": await last.code()})
+        assert (page.status, page.verified) == (429, None)
+        assert "for this number today" in page.text
+        assert vendor.count("VerificationCheck") - asked == 20
+        racing.age(24 * 3600)
+    async with racing.person(number=ada.number) as tomorrow:
+        await tomorrow.sign_up()
+        assert await tomorrow.verify()
+
+
+@pytest.mark.parametrize("provider", ["codes"])
+@pytest.mark.environ(**UNTHROTTLED)
+async def test_parallel_guesses_of_many_sign_ups_share_the_phones_day(
+    client: httpx.AsyncClient, phone: Phone, database_url: str
+) -> None:
+    """With codes of our own, which no vendor's limit guards besides."""
+    async with AsyncExitStack() as stack:
+        people: list[Person] = []
+        for _ in range(5):
+            alone = httpx.AsyncClient(transport=client._transport, base_url=client.base_url)
+            visitor = Visitor(await stack.enter_async_context(alone))
+            people.append(Person(visitor, phone, "+447400123456", f"ada{len(people)}@example.com"))
+            await people[-1].sign_up()
+        texts = await phone.texts("+447400123456")
+        bad = next(code for code in map(str, range(111_111, 111_118)) if code not in str(texts))
+        guesses = [{"code": bad}] * 8
+        await asyncio.gather(*(at_once(person, "/verification", guesses) for person in people))
+    spent = "SELECT count(*) FROM attempts WHERE kind = 'check'"
+    assert Rows(database_url).one(spent) == 20
+
+
+# The right code
+
+
+async def test_fifty_right_codes_at_once_make_one_account_one_session_and_one_text(
+    racing: Site, ada: Person
+) -> None:
+    await ada.sign_up()
+    before = ada.client.cookies["session"]
+    counted = await at_once(ada, "/verification", [{"code": await ada.code()}] * 50)
+    assert counted[303] >= 1
+    assert (await ada.visitor.visit("/")).verified is True
+    assert ada.client.cookies["session"] != before
+
+    rows, user = racing.rows, user_of(racing, ada)
+    assert rows.one("SELECT count(*) FROM users WHERE phone = ?", ada.number) == 1
+    assert rows.one("SELECT count(*) FROM sessions WHERE user_id = ?", user) == 1
+    assert rows.one('SELECT count(*) FROM outbox WHERE "to" = ?', ada.number) == 1
+    await ada.phone.text(ada.number, CONFIRMATION)
+    await until(lambda: not rows.one("SELECT count(*) FROM outbox WHERE state = 'pending'"))
+    assert sum(CONFIRMATION in text for text in await ada.texts()) == 1
+
+
+async def test_the_right_code_among_a_hundred_guesses_opens_or_not_but_never_costs_a_sixth_check(
+    racing: Site, vendor: Vendor, ada: Person
+) -> None:
+    await ada.sign_up()
+    code = await ada.code()
+    asked = vendor.count("VerificationCheck")
+    guesses = [{"code": f"{(int(code) + n) % 1_000_000:06}"} for n in range(-50, 50)]
+    await at_once(ada, "/verification", guesses)
+    assert vendor.count("VerificationCheck") - asked <= 5
+
+
+# Asking again
+
+
+async def test_fifty_resends_at_once_send_one_text_after_the_cool_down_and_none_inside_it(
+    racing: Site, ada: Person
+) -> None:
+    await ada.sign_up()
+    resends = [{"channel": "sms"}] * 50
+    assert await at_once(ada, "/verification/resend", resends) == {429: 50}
+    assert len(await ada.texts()) == 1
+    racing.age(COOL_DOWN)
+    assert await at_once(ada, "/verification/resend", resends) == {303: 1, 429: 49}
+    assert len(await ada.texts()) == 2
+    assert await ada.verify()
+
+
+async def test_fifty_resends_at_once_of_an_expired_code_send_one_new_one(
+    racing: Site, ada: Person
+) -> None:
+    await ada.sign_up()
+    racing.age(TEN_MINUTES + 1)
+    resends = [{"channel": "sms"}] * 50
+    assert await at_once(ada, "/verification/resend", resends) == {303: 1, 429: 49}
+    assert len(await ada.texts()) == 2
+    assert await ada.verify()
+
+
+async def test_a_number_changed_twice_at_once_is_sent_one_text(racing: Site, ada: Person) -> None:
+    await ada.sign_up()
+    async with racing.person() as other:
+        change = {"country": "GB", "phone": other.number}
+        await at_once(ada, "/verification/phone", [change] * 10)
+        assert len(await other.texts()) == 1
+        assert racing.rows.one("SELECT phone_changes FROM users WHERE phone = ?", other.number) == 1
+        page = await ada.post("/verification", {"code": await other.code()})
+        assert page.verified is True
+
+
+# The form
+
+
+@pytest.mark.parametrize("clicks", [2, 20])
+async def test_a_sign_up_clicked_several_times_is_one_account_and_one_text(
+    racing: Site, ada: Person, clicks: int
+) -> None:
+    form = await ada.form()
+    async with AsyncExitStack() as stack:
+        # One browser's clicks, but for the cookie jar: each answer's own session has to work.
+        tabs = [await stack.enter_async_context(racing.person(ada.number)) for _ in range(clicks)]
+        pages = await asyncio.gather(*(tab.post("/signup", form) for tab in tabs))
+        assert {(page.status, page.step) for page in pages} == {(200, "verification")}
+        assert len(await ada.texts()) == 1
+        assert racing.rows.one("SELECT count(*) FROM users WHERE phone = ?", ada.number) == 1
+        for tab in tabs:
+            assert (await tab.visitor.visit("/")).step == "verification"
+        assert await tabs[-1].verify()
+
+
+async def test_the_first_of_two_to_prove_a_phone_has_the_email_and_the_other_is_told(
+    racing: Site, ada: Person
+) -> None:
+    async with racing.person(email=ada.email.upper()) as eve:
+        await asyncio.gather(ada.sign_up(), eve.sign_up())
+        codes = [{"code": await person.code()} for person in (ada, eve)]
+        pages = await asyncio.gather(
+            ada.post("/verification", codes[0]), eve.post("/verification", codes[1])
+        )
+        assert sorted(str(page.verified) for page in pages) == ["False", "True"]
+        told = pages[0] if pages[0].verified is False else pages[1]
+        assert "already has an account" in told.text
+    claimed = "SELECT count(*) FROM users WHERE claimed_email = ?"
+    assert racing.rows.one(claimed, ada.email) == 1
+
+
+# The outbox
+
+
+def write_texts(racing: Site, numbers: list[str]) -> None:
+    """Texts that are due, as sign-ups write them."""
+    now = datetime.now(UTC)
+    at = now.isoformat(" ") if racing.rows.sqlite else now
+    row = "(?, 'Signup complete', 'pending', 0, '', ?, ?)"
+    sql = 'INSERT INTO outbox ("to", body, state, attempts, reference, created_at, next_attempt_at)'
+    values = [value for number in numbers for value in (number, at, at)]
+    racing.rows.all(f"{sql} VALUES {', '.join([row] * len(numbers))}", *values)
+
+
+async def worker_is_up(worker: Process) -> None:
+    """It has tidied up for the first time, which it does after its first look for texts."""
+    await until(lambda: "purged" in worker.log.read_text())
+
+
+def pending(racing: Site) -> int:
+    return int(racing.rows.one("SELECT count(*) FROM outbox WHERE state = 'pending'"))
+
+
+async def test_two_workers_and_a_web_process_send_each_of_two_hundred_texts_once(
+    racing: Site, vendor: Vendor
+) -> None:
+    workers = [racing.worker() for _ in range(2)]
+    for worker in workers:
+        await worker_is_up(worker)
+    numbers = [f"+4474010{n}" for n in range(10_000, 10_200)]
+    write_texts(racing, numbers)
+    await until(lambda: pending(racing) == 0)
+    sent = Counter(
+        call.fields["To"]
+        for call in vendor.calls
+        if (call.method, call.resource) == ("POST", "Messages")
+    )
+    assert {number: sent[number] for number in numbers} == dict.fromkeys(numbers, 1)
+    for worker in workers:
+        assert worker.stop() == 0
