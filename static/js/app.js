@@ -1,4 +1,4 @@
-/* Makes better what works without it: swaps, focus, pressed buttons, trouble, the password's reveal. */
+/* Makes better what works without it: swaps, focus, pressed buttons, trouble, shown passwords. */
 
 const OURS = [200, 422, 429, 503]; // statuses whose answers replace the step
 const main = document.getElementById("main");
@@ -28,14 +28,16 @@ document.addEventListener("htmx:config:request", (event) => {
 
 document.addEventListener("htmx:before:swap", (event) => {
   const { ctx, tasks } = event.detail;
-  if (isStep(ctx.target) ? isOurs(ctx) : ctx.response.status === 200) return tasks.forEach(leaveFocus);
+  const { status: code } = ctx.response;
+  if (isStep(ctx.target) ? isOurs(ctx) : code === 200) return tasks.forEach(leaveFocus);
   event.preventDefault();
-  if (isStep(ctx.target)) showTrouble(ctx, troubleOf(ctx.response.status));
+  if (isStep(ctx.target)) showTrouble(ctx, code >= 500 || code < 400 ? "busy" : "refused");
 });
 
 // `autofocus` is for whole pages: in a page that has focus already, browsers complain of it.
-const leaveFocus = ({ fragment }) =>
-  fragment.querySelectorAll("[autofocus]").forEach((element) => element.removeAttribute("autofocus"));
+const leaveFocus = ({ fragment }) => {
+  for (const element of fragment.querySelectorAll("[autofocus]")) element.removeAttribute("autofocus");
+};
 
 document.addEventListener("htmx:after:settle", (event) => {
   if (isStep(event.target)) placeFocus();
@@ -88,59 +90,57 @@ document.addEventListener("htmx:finally:request", (event) => {
   button.removeAttribute("aria-disabled");
 });
 
-/* Trouble: no answer of ours came. It is said above the button pressed, and everything typed stays. */
-
-const troubleOf = (code) => (code >= 500 || code < 400 ? "busy" : "refused");
+/* Trouble: no answer of ours came. It is said above what was pressed, and everything typed stays. */
 
 const clearTrouble = () => document.querySelector("[data-trouble]")?.remove();
 
-const showTrouble = ({ sourceElement, request }, kind) => {
+const showTrouble = (ctx, kind) => {
+  const { sourceElement, request } = ctx;
   if (!sourceElement.isConnected) return;
   clearTrouble();
   const panel = document.getElementById("trouble").content.cloneNode(true).firstElementChild;
   panel.querySelector("[data-words]").textContent =
     document.getElementById(`trouble-${kind}`).content.textContent;
-  const { submitter } = request;
+  const pressed = pressedIn(ctx) ?? sourceElement;
   panel.querySelector("[data-try-again]").addEventListener("click", () => {
-    (submitter ?? sourceElement).focus();
-    if (sourceElement.matches("form")) sourceElement.requestSubmit(submitter);
+    pressed.focus();
+    if (sourceElement.matches("form")) sourceElement.requestSubmit(request.submitter);
     else sourceElement.click();
   });
   say("");
-  (submitter?.closest(".buttons") ?? submitter ?? sourceElement).before(panel);
+  (pressed.closest(".buttons, .sent-to") ?? pressed).before(panel);
   panel.focus();
 };
 
 document.addEventListener("htmx:error", (event) => {
   const { ctx, error } = event.detail;
-  if (!ctx || !isStep(ctx.target) || ctx.status === "swapped") return;
-  showTrouble(ctx, error?.name === "AbortError" || error === "timeout" ? "slow" : "offline");
+  if (!ctx || !isStep(ctx.target)) return;
+  showTrouble(ctx, error === "timeout" ? "slow" : "offline");
 });
 
 /* The password can be read, and hides again when it is sent. */
 
-const setReveal = (button, on) => {
-  const field = document.getElementById(button.getAttribute("aria-controls"));
-  field.type = on ? "text" : "password";
-  button.querySelector("[data-word]").textContent = on ? button.dataset.conceal : button.dataset.reveal;
-};
+const fieldOf = (button) => document.getElementById(button.getAttribute("aria-controls"));
 
-const isRevealed = (button) =>
-  document.getElementById(button.getAttribute("aria-controls")).type === "text";
+const setReveal = (button, on) => {
+  const { reveal, conceal } = button.dataset;
+  fieldOf(button).type = on ? "text" : "password";
+  button.querySelector("[data-word]").textContent = on ? conceal : reveal;
+};
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest?.("[data-reveal]");
   if (!button) return;
-  const on = !isRevealed(button);
+  const on = fieldOf(button).type === "password";
   setReveal(button, on);
   say(on ? button.dataset.revealed : button.dataset.concealed);
 });
 
-document.addEventListener(
-  "submit",
-  (event) => event.target.querySelectorAll("[data-reveal]").forEach((button) => setReveal(button, false)),
-  true,
-);
+const conceal = (event) => {
+  for (const button of event.target.querySelectorAll("[data-reveal]")) setReveal(button, false);
+};
+
+document.addEventListener("submit", conceal, { capture: true }); // before htmx reads the form
 
 /* A step has arrived, and htmx has bound its forms: show what needs scripts, start its module. */
 

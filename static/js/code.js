@@ -1,4 +1,4 @@
-/* The code step: counts down to the next text, sends a pasted code by itself, reads it from the text (WebOTP). */
+/* The code step: counts down to the next text, sends a pasted code, reads it from the text (WebOTP). */
 
 const PAUSE = 500; // ms between the code's arrival and its being sent: long enough to see it
 const JUMP = 2000; // ms by which the clocks may disagree before the server is asked again
@@ -83,7 +83,8 @@ const inWords = (seconds) => {
 const digitsIn = (text) => text.match(/\p{Nd}/gu) ?? [];
 
 const codeIn = (text) => {
-  const runs = text.replace(/(\p{Nd})[\s\u2010-\u2015-]+(?=\p{Nd})/gu, "$1").match(/\p{Nd}+/gu) ?? [];
+  const together = text.replace(/(\p{Nd})[\s\u2010-\u2015-]+(?=\p{Nd})/gu, "$1");
+  const runs = together.match(/\p{Nd}+/gu) ?? [];
   const codes = runs.filter((run) => [...run].length === 6);
   return codes.length === 1 ? codes[0] : null;
 };
@@ -121,7 +122,8 @@ const readText = async (form, send, signal) => {
   form.addEventListener("submit", stop, { signal });
   signal.addEventListener("abort", stop);
   try {
-    const text = await navigator.credentials.get({ otp: { transport: ["sms"] }, signal: reading.signal });
+    const otp = { transport: ["sms"] };
+    const text = await navigator.credentials.get({ otp, signal: reading.signal });
     if (text?.code) send(text.code);
   } catch {
     // refused, timed out or aborted: the code is typed instead

@@ -12,6 +12,7 @@ from tests.browser.conftest import Visit
 from tests.browser.person import PASSWORD, Person, wrong
 
 STATUS = "#status"
+LONG_ENOUGH = 1000  # ms: whatever was to be sent by itself, or was queued, has been
 
 
 @contextmanager
@@ -121,7 +122,7 @@ def test_a_typed_code_waits_for_the_button(person: Person) -> None:
     person.sign_up()
     with posts(person.page, "/verification") as seen:
         person.field("6-digit code").press_sequentially(person.code())
-        person.page.wait_for_timeout(300)
+        person.page.wait_for_timeout(LONG_ENOUGH)
     assert seen == []
 
 
@@ -133,7 +134,7 @@ def test_a_code_never_sends_itself_twice(person: Person) -> None:
         expect(person.page.locator("#code-error")).to_be_visible()
         person.field("6-digit code").fill("")
         paste(person.page, code)
-        person.page.wait_for_timeout(300)
+        person.page.wait_for_timeout(LONG_ENOUGH)
     assert len(seen) == 1
 
 
@@ -190,6 +191,7 @@ def test_the_pressed_button_says_what_happens_and_keeps_the_focus(person: Person
         person.field("Full name").press("Enter")
         waiting[0].continue_()
         person.is_at("verification")
+        person.page.wait_for_timeout(LONG_ENOUGH)
     assert len(seen) == 1
     assert len(person.texts()) == 1
 
@@ -199,6 +201,7 @@ def test_a_double_click_signs_up_once(person: Person) -> None:
     with posts(person.page, "/signup") as seen:
         person.page.get_by_role("button", name="Create account").dblclick()
         person.is_at("verification")
+        person.page.wait_for_timeout(LONG_ENOUGH)
     assert len(seen) == 1
     assert len(person.texts()) == 1
 
@@ -221,6 +224,19 @@ def test_without_a_network_the_page_says_so_and_keeps_all(
     person.press("Try again")
     person.is_at("verification")
     assert [line for line in complaints if "pageerror" in line] == []
+    complaints.clear()  # the browser's and htmx's own lines about the network
+
+
+def test_a_link_without_a_network_says_so_and_tries_again(
+    person: Person, complaints: list[str]
+) -> None:
+    person.sign_up()
+    person.page.context.set_offline(True)
+    person.page.get_by_role("link", name="Change number").click()
+    expect(person.page.get_by_role("alert")).to_contain_text("We can’t reach the server")
+    person.page.context.set_offline(False)
+    person.press("Try again")
+    person.is_at("phone")
     complaints.clear()  # the browser's and htmx's own lines about the network
 
 
@@ -280,6 +296,16 @@ def test_the_strength_of_a_password_is_told_and_no_address_has_it(person: Person
     assert [url for url in urls if "violet" in url] == []
 
 
+def test_help_that_fails_says_nothing(person: Person) -> None:
+    person.page.route("**/hints/*", lambda route: route.fulfill(status=503, body="<p>Down</p>"))
+    before = person.page.locator("#phone-hint").inner_text()
+    with person.page.expect_response("**/hints/phone"):
+        person.field("Country").select_option("FR")
+    person.page.wait_for_timeout(LONG_ENOUGH)
+    assert person.page.locator("#phone-hint").inner_text() == before
+    expect(person.page.get_by_role("alert")).to_have_count(0)
+
+
 def test_a_password_that_was_shown_hides_when_it_is_sent(person: Person) -> None:
     page = person.page
     person.fill_in(Email_address="ada@")
@@ -291,6 +317,15 @@ def test_a_password_that_was_shown_hides_when_it_is_sent(person: Person) -> None
     expect(person.field("Password")).to_have_attribute("type", "password")
     waiting[0].continue_()
     expect(page.locator("#email-error")).to_be_visible()
+
+
+def test_a_script_that_comes_late_still_does_its_part(visit: Visit) -> None:
+    page = visit(None)
+    waiting = held(page, "**/js/app.js")
+    page.goto("/signup", wait_until="commit")
+    page.wait_for_selector("[data-htmx-powered]", state="attached")
+    waiting[0].continue_()
+    expect(page.get_by_role("button", name="Show password")).to_be_visible()
 
 
 # The sandbox phone
