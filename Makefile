@@ -36,7 +36,8 @@ $(VENV)/synced: $(VENV)/uv-$(UV_VERSION) pyproject.toml uv.lock
 	@touch $@
 
 test: setup $(if $(shell command -v npm),$(BROWSER_TOOLS))
-	@command -v chromium chromium-browser google-chrome >/dev/null || $(call install,chromium)
+	@for browser in chromium chromium-browser google-chrome; do \
+		command -v $$browser >/dev/null && exit; done; $(call install,chromium)
 	@command -v redis-server >/dev/null || $(call install,redis-server)
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
 
