@@ -228,14 +228,15 @@ class Flow:
 
     # --- the code, come back ------------------------------------------------------------------
 
-    async def check_code(self, user: User, code: str, session: str) -> str | None:
+    async def check_code(
+        self, user: User, verification: Verification, code: str, session: str
+    ) -> str | None:
         """The code proves the phone: the account is theirs, and a text says so.
 
         Returns the token of the session that follows ``session``, or None when the request of
         another browser got there first. Raises ``WrongCode``, ``CodeExpired``, ``EmailTaken``,
         ``Refused`` or ``ProviderError``.
         """
-        verification = await verifications.latest(user)
         await self._claim_check(verification)
         try:
             right = await self.verifier.check(

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from webapp.accounts import phones, sessions, verifications
 from webapp.accounts.flow import EmailTaken
 from webapp.accounts.forms import CodeForm, PhoneForm, typed
-from webapp.accounts.models import User
+from webapp.accounts.models import User, Verification
 from webapp.pages import account
 from webapp.pages.visitors import (
     ACCOUNT,
@@ -32,25 +32,31 @@ AGAIN = {
 
 
 async def show(request: Request) -> Response:
-    user = await unverified(request)
-    return await render_step(request, user) if isinstance(user, User) else user
+    there = await unverified(request)
+    if isinstance(there, Response):
+        return there
+    user, verification = there
+    return await render_step(request, user, verification=verification)
 
 
 async def submit(request: Request) -> Response:
-    user, form = await unverified(request), CodeForm.parse(await posted(request))
-    if not isinstance(user, User):
-        return await _answer_again(request, form) or user
+    there, form = await unverified(request), CodeForm.parse(await posted(request))
+    if isinstance(there, Response):
+        return await _answer_again(request, form) or there
+    user, verification = there
     if not form.valid:
         return await render_step(request, user, form, status=422)
     if fault := await too_many(request, "checks"):
         return await refuse(request, user, form, fault)
     try:
-        token = await flow(request).check_code(user, form.digits, cookie(request).read(request))
+        former = cookie(request).read(request)
+        token = await flow(request).check_code(user, verification, form.digits, former)
     except EmailTaken:
         return await _on_to_the_account(request, user)
     except OBSTACLES as obstacle:
         return await refuse(request, user, form, problem(obstacle, checking=True))
-    await user.refresh_from_db()
+    if is_fragment(request):
+        await user.refresh_from_db()
     response = await _on_to_the_account(request, user)
     if token:
         cookie(request).write(response, token)
@@ -76,9 +82,10 @@ async def _on_to_the_account(request: Request, user: User) -> Response:
 
 
 async def resend(request: Request) -> Response:
-    user = await unverified(request)
-    if not isinstance(user, User):
-        return user
+    there = await unverified(request)
+    if isinstance(there, Response):
+        return there
+    user, _ = there
     wanted = typed(await posted(request), "channel")
     channel = Channel(wanted) if wanted in flow(request).verifier.channels else Channel.SMS
     if fault := await too_many(request, "resends"):
@@ -93,17 +100,19 @@ async def resend(request: Request) -> Response:
 
 
 async def show_phone(request: Request) -> Response:
-    user = await unverified(request)
-    if not isinstance(user, User):
-        return user
+    there = await unverified(request)
+    if isinstance(there, Response):
+        return there
+    user, _ = there
     form = PhoneForm(country=user.country, phone=phones.national(user.phone))
     return _phone_page(request, user, form, 200)
 
 
 async def submit_phone(request: Request) -> Response:
-    user = await unverified(request)
-    if not isinstance(user, User):
-        return user
+    there = await unverified(request)
+    if isinstance(there, Response):
+        return there
+    user, _ = there
     fields, settings = await posted(request), request.app.state.settings
     form = PhoneForm.parse(fields, settings.allowed_countries)
     if not form.number:
@@ -129,10 +138,15 @@ async def refuse(request: Request, user: User, form: CodeForm, fault: Problem) -
 
 
 async def render_step(
-    request: Request, user: User, form: CodeForm | None = None, **more: Any
+    request: Request,
+    user: User,
+    form: CodeForm | None = None,
+    verification: Verification | None = None,
+    **more: Any,
 ) -> Response:
-    """The code step as it stands for this person."""
-    standing = verifications.standing(await verifications.latest(user), flow(request).clock())
+    """The code step as it stands for this person; ``verification``, if it is known and fresh."""
+    verification = verification or await verifications.latest(user)
+    standing = verifications.standing(verification, flow(request).clock())
     more = {"notice": None, "problem": None} | more
     return page(
         request,

@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse, Response
 
 from webapp.accounts import sessions, verifications
 from webapp.accounts.flow import Flow
-from webapp.accounts.models import Outcome, User
+from webapp.accounts.models import Outcome, User, Verification
 from webapp.pages.words import Problem, throttled
 from webapp.web.cookies import SessionCookie
 from webapp.web.security import client_ip
@@ -29,19 +29,24 @@ async def visitor(request: Request) -> User | None:
     return await sessions.visitor(token, flow(request).clock()) if token else None
 
 
-async def unverified(request: Request) -> User | Response:
+async def unverified(request: Request) -> tuple[User, Verification] | Response:
     """The person at the code step, or the way to the step where this browser is."""
     user = await visitor(request)
     if user is None:
         return go(SIGNUP)
-    if user.verified_at or await email_taken(user):
+    if user.verified_at:
         return go(ACCOUNT)
-    return user
+    verification = await verifications.latest(user)
+    return go(ACCOUNT) if _email_taken(verification) else (user, verification)
 
 
 async def email_taken(user: User) -> bool:
     """Whether the phone is proven, but the email was somebody else's already."""
-    return (await verifications.latest(user)).outcome is Outcome.EMAIL_TAKEN
+    return _email_taken(await verifications.latest(user))
+
+
+def _email_taken(verification: Verification) -> bool:
+    return verification.outcome is Outcome.EMAIL_TAKEN
 
 
 def go(path: str) -> Response:
