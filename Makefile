@@ -51,7 +51,7 @@ $(BROWSER_TOOLS): $(wildcard tests/browser/package-lock.json)
 check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	$(BIN)/mypy $(wildcard webapp tests bench)
 	$(BIN)/djlint --lint --quiet templates
 	$(UV) lock --check --quiet
 	@$(audit)
