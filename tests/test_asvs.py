@@ -261,6 +261,23 @@ async def test_verification_gives_a_new_token_and_ends_all_the_old_ones(
     assert [await step_of(client, each) for each in tokens] == ["/signup", "/signup", "/account"]
 
 
+@pytest.mark.environ(CHECKS_PER_IP="off")
+async def test_a_token_that_verification_ended_is_no_way_to_guess_the_code(
+    visitor: Visitor, client: httpx.AsyncClient, phone: Phone
+) -> None:
+    """By it and the right code a browser gets the answer it missed; see the journeys."""
+    await sign_up(visitor)
+    former, code = token(client), await phone.code(NUMBER)
+    await verify(visitor, phone)
+    answers = []
+    for guess in [code, *[wrong(code)] * 59, code]:
+        client.cookies.clear()
+        client.cookies.set(COOKIE, former, domain="signup.example")
+        answers.append(await client.post("/verification", data={"code": guess}, headers=OURS))
+    led = [answer.headers["location"] for answer in answers]
+    assert led == ["/account", *["/signup"] * 60]
+
+
 async def test_a_new_sign_up_ends_the_session_that_the_browser_had(
     client: httpx.AsyncClient,
 ) -> None:

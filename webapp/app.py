@@ -19,7 +19,12 @@ from starlette.routing import BaseRoute, Route
 
 from webapp.accounts import texts
 from webapp.accounts.flow import Flow
-from webapp.accounts.limits import HINTS_PER_IP, SESSION_LIFETIME, SpendingLimits
+from webapp.accounts.limits import (
+    ANSWERS_PER_SESSION,
+    HINTS_PER_IP,
+    SESSION_LIFETIME,
+    SpendingLimits,
+)
 from webapp.accounts.outbox import Outbox, delivering
 from webapp.accounts.passwords import Hasher
 from webapp.database import DATABASE_ERRORS, Database
@@ -168,6 +173,7 @@ def _assemble(
             "checks": settings.checks_per_ip,
             "resends": settings.resends_per_ip,
             "hints": HINTS_PER_IP,
+            "answers": ANSWERS_PER_SESSION,
         },
         settings.redis_url,
         secret=settings.secret_key,

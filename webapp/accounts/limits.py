@@ -28,6 +28,10 @@ BUDGET_KEPT_FOR_KNOWN = 0.1  # of the budget, for numbers that verified before a
 # One address; the other limits by address are settings
 HINTS_PER_IP = "600/10minutes"  # estimates of a password's strength, of some milliseconds each
 
+# One session that a right code ended, whose browser may send the code again: a guesser who has its
+# token gets no further in the ten minutes
+ANSWERS_PER_SESSION = "60/10minutes"
+
 # Sessions (ASVS 7.3)
 SESSION_IDLE = timedelta(days=1)
 SESSION_LIFETIME = timedelta(days=30)

@@ -68,6 +68,8 @@ async def _answer_again(request: Request, form: CodeForm) -> Response | None:
     former = cookie(request).read(request)
     if not (former and form.valid) or await too_many(request, "checks"):
         return None
+    if await request.app.state.throttle.hit("answers", former):
+        return None
     token = await flow(request).session_after(former, form.digits)
     user = await sessions.visitor(token, flow(request).clock()) if token else None
     if not (token and user):
