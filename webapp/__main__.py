@@ -82,23 +82,23 @@ def dev(host: str, port: str | None) -> None:
 
 
 def web() -> None:
-    """Serve as deployed, by ``WEB_CONCURRENCY`` workers on one socket.
+    """Serve as deployed, by ``WEB_CONCURRENCY`` workers.
 
     Whether the two variables read here are good is for the first worker to find, with the others.
     """
-    import socket  # noqa: PLC0415
+    from webapp.workers import Supervisor, listeners  # noqa: PLC0415
 
-    from webapp.workers import Supervisor  # noqa: PLC0415
+    port = _number("PORT", 8000, 65_535)
+    try:
+        sockets = listeners(port, _number("WEB_CONCURRENCY", 1, 64))
+    except OSError as error:
+        sys.exit(f"PORT: cannot listen at {port}: {error.strerror}")
+    Supervisor(sockets, _work).run()
 
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("0.0.0.0", _number("PORT", 8000)))  # noqa: S104 - the router comes from outside
-    Supervisor(_number("WEB_CONCURRENCY", 1), lambda family: _work(family, listener)).run()
 
-
-def _number(variable: str, default: int) -> int:
+def _number(variable: str, default: int, most: int) -> int:
     value = os.environ.get(variable, "").strip()
-    return int(value) if value.isdecimal() else default
+    return int(value) if value.isdecimal() and 0 < int(value) <= most else default
 
 
 def _work(family: "Supervisor", listener: "socket.socket") -> None:
