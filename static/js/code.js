@@ -80,8 +80,6 @@ const inWords = (seconds) => {
 /* The code: six digits that arrive at once (pasted, autofilled, from the text) are sent, unless the
    button is quicker; typed ones wait for the button. */
 
-const digitsIn = (text) => text.match(/\p{Nd}/gu) ?? [];
-
 const codeIn = (text) => {
   const together = text.replace(/(\p{Nd})[\s\u2010-\u2015-]+(?=\p{Nd})/gu, "$1");
   const runs = together.match(/\p{Nd}+/gu) ?? [];
@@ -91,7 +89,6 @@ const codeIn = (text) => {
 
 const takeCode = (form, signal) => {
   const field = form.elements.code;
-  let before = digitsIn(field.value).length;
   let sending;
   const stay = () => clearTimeout(sending);
   const send = (code) => {
@@ -100,11 +97,10 @@ const takeCode = (form, signal) => {
     field.value = code;
     form.requestSubmit();
   };
-  field.addEventListener("input", () => {
-    const came = digitsIn(field.value).length - before;
-    before += came;
+  field.addEventListener("input", (event) => {
     stay();
-    const code = came > 1 && codeIn(field.value);
+    const typed = event.data?.length === 1 || event.inputType?.startsWith("delete");
+    const code = !typed && codeIn(field.value);
     if (code) sending = setTimeout(send, PAUSE, code);
   }, { signal });
   field.addEventListener("focus", () => {

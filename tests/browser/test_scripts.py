@@ -118,6 +118,15 @@ def test_a_pasted_code_sends_itself(person: Person, text: str) -> None:
     assert len(seen) == 1
 
 
+def test_the_right_code_pasted_over_a_wrong_one_sends_itself(person: Person) -> None:
+    person.sign_up()
+    right = person.code()
+    paste(person.page, wrong(right))
+    expect(person.page.locator("#code-error")).to_be_visible()
+    paste(person.page, right)
+    person.is_at("account")
+
+
 def test_a_typed_code_waits_for_the_button(person: Person) -> None:
     person.sign_up()
     with posts(person.page, "/verification") as seen:
