@@ -138,7 +138,11 @@ class Migration(migrations.Migration):
             options={
                 "table": "sessions",
                 "app": "accounts",
-                "indexes": [Index(fields=["user_id"]), Index(fields=["last_seen_at"])],
+                "indexes": [
+                    Index(fields=["user_id"]),
+                    Index(fields=["last_seen_at"]),
+                    Index(fields=["created_at"]),
+                ],
                 "pk_attr": "token_hash",
                 "table_description": "A browser. The cookie holds the token, we hold its hash.",
             },

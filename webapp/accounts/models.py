@@ -98,7 +98,11 @@ class Session(Model):
 
     class Meta:
         table = "sessions"
-        indexes = (Index(fields=("user_id",)), Index(fields=("last_seen_at",)))
+        indexes = (
+            Index(fields=("user_id",)),
+            Index(fields=("last_seen_at",)),
+            Index(fields=("created_at",)),
+        )
 
 
 class Attempt(Model):

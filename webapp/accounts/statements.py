@@ -50,7 +50,11 @@ def _for_sqlite(sql: str) -> str:
 def _insert(model: type[Model]) -> tuple[list[str], str]:
     """The columns to give values to, and the statement that takes them."""
     meta = model._meta  # noqa: SLF001
-    columns = [column for column in meta.db_fields if column not in meta.generated_db_fields]
+    columns = [
+        column
+        for column in meta.fields_db_projection.values()
+        if column not in meta.generated_db_fields
+    ]
     names = ", ".join(f'"{column}"' for column in columns)
     places = ", ".join(f"${place}" for place in range(1, len(columns) + 1))
     table, key = meta.db_table, meta.db_pk_column

@@ -1,0 +1,132 @@
+"""What a full database would cost: every statement of the product finds its rows by an index."""
+
+import json
+import logging
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import asyncpg
+import pytest
+from starlette.applications import Starlette
+
+from tests.conftest import Clock
+from tests.people import ADA, CONFIRMATION, NUMBER, OTHER_NUMBER, sign_up, verify, wrong
+from tests.phone import Phone
+from tests.rows import TABLES, Rows
+from tests.visitor import Visitor
+from webapp.accounts.purge import purge
+
+pytestmark = pytest.mark.parametrize("database", ["postgres"], indirect=True)
+
+FULL = (
+    """
+    INSERT INTO users (name, email, claimed_email, country, phone, phone_changes, password_hash,
+                       vendor_account, created_at, verified_at)
+    SELECT 'Somebody', n || '@example.com', n || '@example.com', 'US', '+1415' || n, 0, 'hash', '',
+           now() - n * interval '1 minute', now() - n * interval '1 minute'
+    FROM generate_series(2000000, 2020000) n
+    """,
+    """
+    INSERT INTO verifications (user_id, phone, provider, reference, sends, checks, outcome,
+                               created_at, next_send_at, expires_at)
+    SELECT users.id, phone, 'twilio', 'VE', 1, 1, 'approved', created_at, created_at, created_at
+    FROM users, generate_series(1, 3)
+    """,
+    """
+    INSERT INTO sessions (token_hash, user_id, created_at, last_seen_at)
+    SELECT md5(id::text), id, now() - random() * interval '20 days',
+           now() - random() * interval '20 hours'
+    FROM users
+    """,
+    """
+    INSERT INTO attempts (kind, phone, prefix, verification_id, proven, at)
+    SELECT CASE mod(id, 2) WHEN 0 THEN 'send' ELSE 'check' END, phone, left(phone, 5), id, true,
+           now() - interval '2 hours' - random() * interval '20 hours'
+    FROM verifications
+    """,
+    """
+    INSERT INTO outbox ("to", body, state, attempts, reference, created_at, next_attempt_at,
+                        tried_at, done_at)
+    SELECT phone, 'Signup complete', 'sent', 1, 'SM', at, at, at, at
+    FROM (SELECT phone, now() - random() * interval '6 days' AS at FROM users) AS done
+    """,
+)
+
+
+class Statements(logging.Handler):
+    """Every statement that the application sends, with the values it had first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: dict[str, list[Any]] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sql, values = record.args or ("", None)
+        if re.match("SELECT|INSERT|UPDATE|DELETE", str(sql)):
+            self.seen.setdefault(str(sql), list(values or []))  # type: ignore[call-overload]
+
+
+@pytest.fixture
+def statements() -> Iterator[Statements]:
+    """What is sent from here on."""
+    logger, handler = logging.getLogger("tortoise.db_client"), Statements()
+    level = logger.level
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+    logger.setLevel(level)
+
+
+@pytest.fixture
+def full(app: Starlette, database_url: str) -> Rows:
+    """Enough rows, and knowledge of them, for PostgreSQL to plan as for millions."""
+    rows = Rows(database_url)
+    for statement in (*FULL, *(f"ANALYZE {model._meta.db_table}" for model in TABLES)):
+        rows.all(statement)
+    return rows
+
+
+async def test_no_statement_reads_a_table_from_end_to_end(
+    full: Rows,
+    statements: Statements,
+    app: Starlette,
+    visitor: Visitor,
+    phone: Phone,
+    clock: Clock,
+    database_url: str,
+) -> None:
+    await sign_up(visitor)
+    await visitor.submit("/verification", code=wrong(await phone.code(NUMBER)))
+    clock.advance(60)
+    await visitor.submit("/verification/resend")
+    await visitor.visit("/verification/phone")
+    await visitor.submit("/verification/phone", phone=OTHER_NUMBER)
+    assert (await verify(visitor, phone, OTHER_NUMBER)).verified
+    await phone.text(OTHER_NUMBER, CONFIRMATION)
+    await visitor.submit("/signout")
+    await visitor.submit("/signup", **ADA)
+    await purge(clock())
+    assert len(statements.seen) > 30
+    connection = await asyncpg.connect(database_url)
+    try:
+        plans = {
+            sql: await plan(connection, sql, values) for sql, values in statements.seen.items()
+        }
+    finally:
+        await connection.close()
+    assert {sql: scans for sql, scans in plans.items() if scans} == {}
+
+
+async def plan(connection: Any, sql: str, values: list[Any]) -> list[str]:
+    """The tables that a statement would read whole."""
+    [[text]] = await connection.fetch(f"EXPLAIN (FORMAT JSON) {sql}", *values)
+    return list(whole_tables(json.loads(text)[0]["Plan"]))
+
+
+def whole_tables(node: dict[str, Any]) -> Iterator[str]:
+    if node["Node Type"] == "Seq Scan":
+        yield node["Relation Name"]
+    for child in node.get("Plans", []):
+        yield from whole_tables(child)
