@@ -62,9 +62,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chrome(chromium: str) -> Iterator[Browser]:
-    """One Chromium for the whole run; each test has profiles of its own in it."""
+    """One Chromium for these tests; each has profiles of its own in it.
+
+    It ends with them, since Playwright's event loop lets no asynchronous test run beside it.
+    """
     expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
