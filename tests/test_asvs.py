@@ -39,6 +39,7 @@ from webapp.accounts.models import Attempt, OutboxMessage, Session, User, Verifi
 from webapp.accounts.purge import purge
 from webapp.app import create_app, hash_threads
 from webapp.database import Database, tls
+from webapp.providers import Channel
 from webapp.providers.pools import http_client
 from webapp.sandbox import Sandbox
 from webapp.settings import Settings
@@ -420,6 +421,12 @@ async def test_a_field_that_comes_twice_counts_as_missing(
     assert not sandbox.calls
 
 
+async def test_files_are_refused_unread(client: httpx.AsyncClient) -> None:
+    file = {"name": ("name.txt", b"Ada Lovelace")}
+    answer = await client.post("/signup", data=ADA, files=file, headers=OURS)
+    assert answer.status_code == 400
+
+
 async def test_a_field_in_the_url_is_not_read(client: httpx.AsyncClient) -> None:
     answer = await client.post("/signup", params=ADA, headers=OURS)
     assert answer.status_code == 422
@@ -505,6 +512,36 @@ async def test_a_number_changed_meanwhile_is_not_proven_by_the_phone_of_the_form
         assert len(await phone.texts(OTHER_NUMBER)) == 2
         await again.post("/verification", data={"code": await phone.code(NUMBER)}, headers=OURS)
     assert await User.filter(verified_at__not_isnull=True).count() == 0
+
+
+@pytest.mark.parametrize("provider", ["authy"])
+async def test_a_resend_that_began_before_the_number_changed_goes_to_the_new_number(
+    app: Starlette, visitor: Visitor, sandbox: Sandbox, phone: Phone
+) -> None:
+    await sign_up(visitor)
+    read_before = await User.get()
+    sandbox.fail("refused", 3)
+    await visitor.post("/verification/phone", {"country": "GB", "phone": OTHER_NUMBER})
+    sandbox.faults.clear()
+    await app.state.flow.resend_code(read_before, Channel.SMS)
+    assert len(await phone.texts(NUMBER)) == 1
+    assert len(await phone.texts(OTHER_NUMBER)) == 1
+
+
+async def test_a_code_proves_only_the_number_that_it_was_sent_to(
+    visitor: Visitor, client: httpx.AsyncClient, wire: Vendor, phone: Phone
+) -> None:
+    """The number changes while the vendor's yes to the former one is on its way."""
+    await sign_up(visitor)
+    slow = wire.hold("VerificationCheck")
+    code = {"code": await phone.code(NUMBER)}
+    checking = asyncio.create_task(client.post("/verification", data=code, headers=OURS))
+    await slow.reached()
+    changed = {"country": "GB", "phone": OTHER_NUMBER}
+    assert (await client.post("/verification/phone", data=changed, headers=OURS)).is_redirect
+    slow.let_go()
+    await checking
+    assert (await visitor.visit("/account")).verified is False
 
 
 # Who has an account (6.3.8)

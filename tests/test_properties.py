@@ -226,6 +226,13 @@ def test_a_number_is_refused_in_words_or_is_one_that_takes_texts(
     assert len(number.e164) - len(phones.dialling_prefix(number.e164)) >= 2
 
 
+@many
+@given(st.text())
+def test_no_country_that_strangers_make_up_is_remembered(country: str) -> None:
+    assert phones.example(country)
+    assert phones._example.cache_info().currsize <= len(SUPPORTED_REGIONS)
+
+
 # Codes
 
 
