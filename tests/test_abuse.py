@@ -207,6 +207,7 @@ async def test_who_mistypes_and_then_gets_it_right_is_no_guesser(
 # Refusals by the vendor
 
 
+@ON_SQLITE
 @pytest.mark.environ(SENDS_PER_PHONE="3")
 @pytest.mark.parametrize("code", ["60200", "60205", "60410", "60605"])
 async def test_a_number_that_the_vendor_refuses_is_not_tried_without_end(
@@ -316,6 +317,23 @@ async def test_the_last_tenth_of_the_budget_is_kept_for_numbers_that_verified_be
     assert await Stranger(client, known.number).sign_up() == 429
     clock.advance(HOUR)
     assert await Stranger(client).sign_up() == 303
+
+
+@pytest.mark.environ(SENDS_PER_HOUR="2", OUTBOX_IN_WEB="0")
+async def test_a_confirmation_waits_for_the_budget_and_comes_then(
+    app: Starlette, client: httpx.AsyncClient, sandbox: Sandbox, clock: Clock
+) -> None:
+    first, second = Stranger(client), Stranger(client)
+    assert [await first.sign_up(), await second.sign_up()] == [303, 303]
+    assert await first.verify(sandbox) == 303
+    await app.state.outbox.deliver()
+    assert went_out(sandbox) == 2
+    clock.advance(HOUR)
+    await app.state.outbox.deliver()
+    newest = sandbox.inbox.messages(first.number)[0]
+    assert newest["code"] is None
+    assert await Stranger(client).sign_up() == 303
+    assert await Stranger(client).sign_up() == 429, "A confirmation is paid for like a code."
 
 
 @SMALL_PAGES
