@@ -1,0 +1,168 @@
+"""``make bench``: one table. See README.md beside this file."""
+
+import argparse
+import asyncio
+import statistics
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+from bench import lighthouse
+from bench.deployment import Site, database, deployed, plain, revision
+from bench.machine import CORES, Usage, hashes_per_second, megabytes, peak
+from bench.vendor import Vendor
+from bench.visitors import Crowd, requests_per_second
+from tests.postgres import Postgres
+
+Figures = dict[str, float]
+CALLS = 2  # to the vendor, that a journey waits for: the code sent, and checked
+COLUMN = 12  # characters
+
+
+class Bench:
+    """One revision, measured in every way."""
+
+    def __init__(self, options: argparse.Namespace, server: Postgres) -> None:
+        self.options, self.server, self.vendor = options, server, Vendor()
+
+    async def run(self, files: Path, name: str) -> Figures:
+        """Start it anew and take its figures."""
+        figures: Figures = {}
+        database_url = self.server.create(name)
+        async with self.vendor.serving() as vendor_url:
+            self.vendor.latency = 0
+            with deployed(files, database_url, vendor_url) as site:
+                await asyncio.sleep(1)
+                figures["first answer, s"] = site.cold_start
+                figures["memory idle, MB"] = megabytes(site.pid)
+                page = f"{site.url}/signup"
+                figures["sign-up page, requests/s"] = await requests_per_second(
+                    page, self.options.seconds / 2
+                )
+                async with peak(site.pid) as most:
+                    figures |= await self._journeys(site)
+                figures["memory at its peak, MB"] = most[0]
+                for visitors in self.options.bursts:
+                    figures |= await self._burst(site, visitors)
+                if self.options.lighthouse:
+                    scores = await asyncio.to_thread(lighthouse.scores, page)
+                    figures |= {f"Lighthouse, {name}": score for name, score in scores.items()}
+        return figures
+
+    async def _journeys(self, site: Site) -> Figures:
+        crowd = Crowd(site.url, self.vendor)
+        warm = time.perf_counter() + 2
+        await crowd.come_and_go(self.options.visitors, lambda: time.perf_counter() > warm)
+        crowd.done = 0
+        usage = Usage(web=site.pid, database=self.server.process.pid)
+        began, end = time.perf_counter(), time.perf_counter() + self.options.seconds
+        await crowd.come_and_go(self.options.visitors, lambda: time.perf_counter() > end)
+        usage.stop()
+        seconds, done = time.perf_counter() - began, max(1, crowd.done)
+        return {
+            "journeys/s": crowd.done / seconds,
+            "journeys that failed": len(_told(crowd.failures)),
+            "CPU of the web a journey, ms": 1000 * usage.cpu["web"] / done,
+            "CPU of PostgreSQL a journey, ms": 1000 * usage.cpu["database"] / done,
+            "cores used by others meanwhile": usage.others,
+        }
+
+    async def _burst(self, site: Site, visitors: int) -> Figures:
+        crowd = Crowd(site.url, self.vendor)
+        self.vendor.latency = self.options.latency
+        seconds = await crowd.come_at_once(visitors)
+        self.vendor.latency = 0
+        return {
+            f"{visitors} at once: all done, s": seconds,
+            f"{visitors} at once: failed": len(_told(crowd.failures)),
+            f"{visitors} at once: the page meanwhile, p95 ms": 1000 * _p95(crowd.probes),
+        }
+
+
+def _told(failures: list[str]) -> list[str]:
+    for failure in sorted(set(failures)):
+        print(f"  failed {failures.count(failure)} times: {failure}", file=sys.stderr)
+    return failures
+
+
+def _p95(values: list[float]) -> float:
+    return sorted(values)[int(len(values) * 0.95)]
+
+
+async def limits(options: argparse.Namespace) -> Figures:
+    """The same figures as they would be if the product cost nothing."""
+    hashes = hashes_per_second(options.seconds / 2)
+    with plain() as url:
+        hellos = await requests_per_second(url, options.seconds / 2)
+    best = {
+        "journeys/s": hashes,
+        "CPU of the web a journey, ms": 1000 * CORES / hashes,
+        "sign-up page, requests/s": hellos,
+    }
+    for visitors in options.bursts:
+        best[f"{visitors} at once: all done, s"] = CALLS * options.latency + visitors / hashes
+    return best
+
+
+def table(runs: Mapping[str, list[Figures]]) -> str:
+    """Medians, a column for each name, and the last one's part of the limit."""
+    names = [name for name in runs if name != "limit"]
+    medians = {name: _medians(figures) for name, figures in runs.items()}
+    lines = [_row("", *names, "limit", "of limit")]
+    for what, value in medians[names[-1]].items():
+        best = medians["limit"].get(what)
+        cells = [_number(medians[name].get(what)) for name in [*names, "limit"]]
+        lines.append(_row(what, *cells, f"{100 * value / best:.0f} %" if best else ""))
+    return "\n".join(lines)
+
+
+def _medians(runs: list[Figures]) -> Figures:
+    values = defaultdict(list)
+    for figures in runs:
+        for what, value in figures.items():
+            values[what].append(value)
+    return {what: statistics.median(several) for what, several in values.items()}
+
+
+def _row(what: str, *cells: str) -> str:
+    return f"{what:<46}" + "".join(f"{cell:>{COLUMN}}" for cell in cells)
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.2f}"
+
+
+async def main(options: argparse.Namespace) -> None:
+    runs: dict[str, list[Figures]] = defaultdict(list)
+    revisions = {options.base: options.base} if options.base else {}
+    with database() as server:
+        for number in range(options.runs):
+            runs["limit"].append(await limits(options))
+            for name, commit in {**revisions, "here": None}.items():
+                print(f"run {number + 1} of {options.runs}: {name}", file=sys.stderr)
+                with revision(commit) as files:
+                    figures = await Bench(options, server).run(files, f"{name}_{number}")
+                runs[name].append(figures)
+    print(table(runs))
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--base", help="a revision to run as well, for before and after")
+    parser.add_argument("--runs", type=int, default=3, help="of which medians are taken")
+    parser.add_argument("--seconds", type=float, default=8, help="of load in each run")
+    parser.add_argument("--visitors", type=int, default=16, help="at all times")
+    parser.add_argument("--bursts", type=int, nargs="*", default=[200, 500], help="at once")
+    parser.add_argument("--latency", type=float, default=1.0, help="of the vendor in a burst, s")
+    parser.add_argument("--lighthouse", action="store_true", help="ask it for its scores, too")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    import uvloop
+
+    uvloop.run(main(arguments()))
