@@ -33,6 +33,7 @@ async def add(model: Model) -> None:
     columns, sql = _insert(type(model))
     rows = await run(sql, *(getattr(model, column) for column in columns))
     model.pk = rows[0][model._meta.pk_attr]  # noqa: SLF001
+    model._saved_in_db = True  # noqa: SLF001 - without it Tortoise does not delete it
 
 
 def loaded(model: type[SomeModel], row: Row) -> SomeModel:

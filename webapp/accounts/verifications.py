@@ -51,7 +51,11 @@ def standing(verification: Verification, now: datetime) -> Standing:
 
 def _next_send(verification: Verification) -> datetime:
     """When a code may be asked for: a spent verification first has to expire."""
-    if verification.sends >= SENDS_PER_VERIFICATION:
+    spent = (
+        verification.sends >= SENDS_PER_VERIFICATION
+        or verification.checks >= CHECKS_PER_VERIFICATION
+    )
+    if spent:
         return max(verification.next_send_at, verification.expires_at)
     return verification.next_send_at
 
@@ -116,6 +120,8 @@ async def claim_send(
     sends = verification.sends
     if sends >= SENDS_PER_VERIFICATION:
         raise SendsSpent(_next_send(verification) - now)
+    if verification.checks >= CHECKS_PER_VERIFICATION:
+        raise ChecksSpent(_next_send(verification) - now)
     due = still_pending(verification).filter(
         sends=sends, next_send_at__lte=now, checks__lt=CHECKS_PER_VERIFICATION
     )
@@ -210,9 +216,7 @@ async def wrong(verification: Verification, now: datetime) -> int:
 
 async def exhaust(verification: Verification) -> None:
     """No guesses left: a new code only when this one's window is over, as at the vendor."""
-    await still_pending(verification).update(
-        checks=CHECKS_PER_VERIFICATION, next_send_at=F("expires_at")
-    )
+    await still_pending(verification).update(checks=CHECKS_PER_VERIFICATION)
 
 
 async def expire(verification: Verification, now: datetime) -> None:
