@@ -6,12 +6,14 @@ import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
 from starlette.applications import Starlette
+from starlette.types import Receive, Scope, Send
 from tortoise.transactions import in_transaction
 
 from tests import postgres as pg
@@ -19,11 +21,18 @@ from tests.conftest import absent
 from tests.people import sign_up, verify
 from tests.phone import Phone
 from tests.rows import Rows
-from tests.servers import Process
+from tests.servers import PRODUCTION, Process
 from tests.site import UNTHROTTLED, Hold, Person, Site, site, until
 from tests.visitor import Visitor
 from webapp.accounts.models import User
-from webapp.database import DATABASE_ERRORS, Database
+from webapp.accounts.passwords import LONGEST_QUEUE
+from webapp.database import CONNECT_TIMEOUT, DATABASE_ERRORS, STATEMENT_TIMEOUT, Database
+from webapp.pages import errors
+from webapp.providers.pools import LONGEST as LONGEST_CALL
+from webapp.settings import Settings, SettingsError
+from webapp.web.deadline import DEADLINE, Deadline
+from webapp.web.log import RequestLog
+from webapp.web.security import SecurityHeaders
 
 slow = pytest.mark.slow
 ON_POSTGRES = pytest.mark.parametrize("database", ["postgres"], indirect=True)
@@ -301,6 +310,47 @@ async def test_a_vendor_that_hangs_does_not_take_the_pages_down_with_it(
         for hold in holds:
             hold.let_go()
         assert {answer.status_code for answer in await asyncio.gather(*asking)} == {303}
+
+
+def test_all_that_a_page_may_wait_for_ends_before_a_router_gives_up() -> None:
+    assert max(CONNECT_TIMEOUT, STATEMENT_TIMEOUT) < DEADLINE
+    environ = {"SECRET_KEY": PRODUCTION["SECRET_KEY"]}
+    usual = Settings.load(environ, development=True).provider_timeout
+    assert LONGEST_QUEUE + usual < DEADLINE < 30
+    assert LONGEST_CALL < DEADLINE  # so that our own words come where a vendor hangs
+    with pytest.raises(SettingsError, match="PROVIDER_TIMEOUT"):
+        Settings.load(environ | {"PROVIDER_TIMEOUT": f"{LONGEST_CALL + 1}"}, development=True)
+
+
+@ON_SQLITE
+async def test_every_request_is_under_the_deadline(app: Starlette) -> None:
+    # Before it stand only those that wait for nobody: the headers and the log.
+    classes: list[object] = [middleware.cls for middleware in app.user_middleware][:3]
+    assert classes == [SecurityHeaders, RequestLog, Deadline]
+
+
+@ON_SQLITE
+async def test_a_page_that_is_not_there_in_time_is_a_503_in_words(app: Starlette) -> None:
+    async def hang(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.Event().wait()
+
+    bounded = Deadline(hang, on_refusal=partial(errors.refusal, app), seconds=0.05)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(bounded)) as client:
+        answer = await client.get("http://localhost:8000/signup")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert "Nothing that was saved is lost" in answer.text
+
+
+@ON_SQLITE
+async def test_an_answer_that_has_begun_may_take_its_time(app: Starlette) -> None:
+    async def slowly(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await asyncio.sleep(0.1)
+        await send({"type": "http.response.body", "body": b"whole"})
+
+    bounded = Deadline(slowly, on_refusal=partial(errors.refusal, app), seconds=0.02)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(bounded)) as client:
+        assert (await client.get("http://localhost:8000/")).text == "whole"
 
 
 # A database that goes away

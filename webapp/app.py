@@ -38,6 +38,7 @@ from webapp.routes import routes
 from webapp.settings import Settings
 from webapp.web import log as logs
 from webapp.web.cookies import SessionCookie
+from webapp.web.deadline import Deadline
 from webapp.web.security import (
     AllowedHost,
     AllowedMethods,
@@ -209,6 +210,7 @@ def _middleware(app: Starlette, settings: Settings) -> list[Middleware]:
     return [
         Middleware(SecurityHeaders, https=settings.https),
         Middleware(logs.RequestLog, on_error=refusal, client=client),
+        Middleware(Deadline, on_refusal=refusal),
         Middleware(AllowedHost, hosts=_hosts(settings), on_refusal=refusal),
         Middleware(AllowedMethods, on_refusal=refusal),
         Middleware(

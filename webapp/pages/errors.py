@@ -29,6 +29,7 @@ WORDS = {
     503: ("We are not ready just now", "Nothing that was saved is lost. Try again in a moment."),
 }
 RETRY_AFTER = 5  # seconds
+UNAVAILABLE = 503
 
 
 def show(request: Request, status: int, headers: dict[str, str] | None = None) -> Response:
@@ -51,7 +52,8 @@ def refusal(app: ASGIApp, status: int) -> ASGIApp:
 
     async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = app
-        await show(Request(scope, receive), status)(scope, receive, send)
+        headers = {"Retry-After": str(RETRY_AFTER)} if status == UNAVAILABLE else None
+        await show(Request(scope, receive), status, headers)(scope, receive, send)
 
     return refuse
 
@@ -63,4 +65,4 @@ async def http_error(request: Request, error: Exception) -> Response:
 
 async def database_away(request: Request, error: Exception) -> Response:
     log.error("database_error", error=type(error).__name__, exc_info=error)
-    return show(request, 503, {"Retry-After": str(RETRY_AFTER)})
+    return show(request, UNAVAILABLE, {"Retry-After": str(RETRY_AFTER)})
