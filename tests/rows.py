@@ -3,7 +3,7 @@
 import contextlib
 import sqlite3
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -40,6 +40,11 @@ class Rows:
         """The first value of the one row that ``sql`` finds."""
         [[value]] = self.all(sql, *values)
         return value
+
+    def moment(self) -> object:
+        """Now, as a value for this database."""
+        now = datetime.now(UTC)
+        return now.isoformat(" ") if self.sqlite else now
 
     def age(self, seconds: float) -> None:
         """Let that time pass: every moment stored was so much earlier."""

@@ -146,6 +146,11 @@ async def test_a_right_code_is_a_200_that_says_is_valid(success: object, network
     assert route.calls.last.request.url.query == b"force=true"
 
 
+async def test_a_wrong_code_may_be_told_by_a_word_alone(network: Network) -> None:
+    network.checks(httpx.Response(401, json={"token": "is invalid", "success": "false"}))
+    assert await network.check() is False
+
+
 async def test_a_wrong_code_is_a_401_with_its_code(network: Network) -> None:
     network.checks(error(60020, 401))
     assert await network.check() is False

@@ -5,7 +5,6 @@ import resource
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, suppress
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from tests.servers import PRODUCTION, Process
 from tests.site import UNTHROTTLED, Hold, Person, Site, site, until
 from tests.visitor import Visitor
 from webapp.accounts.models import User
+from webapp.accounts.outbox import SETTLED_AFTER
 from webapp.accounts.passwords import LONGEST_QUEUE
 from webapp.database import CONNECT_TIMEOUT, DATABASE_ERRORS, STATEMENT_TIMEOUT, Database
 from webapp.pages import errors
@@ -224,14 +224,8 @@ async def test_a_worker_killed_at_any_point_leaves_each_text_to_be_sent_once(tow
     holds = [
         town.vendor.hold("Messages", acted=acted, To=number) for acted, number in numbers.items()
     ]
-    now = datetime.now(UTC)
-    at = now.isoformat(" ") if town.rows.sqlite else now
     for number in numbers.values():
-        town.rows.all(
-            'INSERT INTO outbox ("to", body, state, attempts, reference, created_at,'
-            " next_attempt_at) VALUES (?, 'Welcome', 'pending', 0, '', ?, ?)",
-            number, at, at,
-        )  # fmt: skip
+        write_text(town, number)
     killed = town.worker()
     for hold in holds:
         await hold.reached()
@@ -257,6 +251,35 @@ async def test_a_worker_killed_at_any_point_leaves_each_text_to_be_sent_once(tow
     town.deployment.processes[-1].close()
 
 
+@slow
+async def test_a_text_that_the_vendor_takes_after_we_hung_up_is_not_sent_again(town: Site) -> None:
+    if town.web:
+        town.web.close()
+    number = "+447402020010"
+    hold = town.vendor.hold("Messages", acted="after", To=number)
+    write_text(town, number)
+    town.worker(PROVIDER_TIMEOUT="0.3")
+    await hold.reached()
+    log = town.deployment.processes[-1].log
+    await until(lambda: "text_postponed" in log.read_text())
+    town.age(SETTLED_AFTER.total_seconds() - 10)
+    begun = len(town.vendor.calls)
+    hold.let_go()
+    await until(lambda: arrived(town, number) == 1)
+    town.age(10)
+    await until(lambda: not town.rows.one("SELECT count(*) FROM outbox WHERE state = 'pending'"))
+    assert [call.method for call in town.vendor.calls[begun:]] == ["GET"]
+    assert arrived(town, number) == 1
+    town.deployment.processes[-1].close()
+
+
+def write_text(town: Site, number: str) -> None:
+    """A text that is due, as a sign-up writes it."""
+    sql = 'INSERT INTO outbox ("to", body, state, attempts, reference, created_at, next_attempt_at)'
+    now = town.rows.moment()
+    town.rows.all(f"{sql} VALUES (?, 'Welcome', 'pending', 0, '', ?, ?)", number, now, now)
+
+
 def arrived(town: Site, number: str) -> int:
     return len(town.vendor.sandbox.inbox.messages(number))
 
@@ -266,14 +289,9 @@ def arrived(town: Site, number: str) -> int:
 async def test_a_worker_killed_with_the_lease_alone_leaves_the_text_to_the_next(town: Site) -> None:
     """Between the lease and the call stands a lock, which the test holds meanwhile."""
     number = "+447402020009"
-    now = datetime.now(UTC)
     with psycopg.connect(town.database_url, autocommit=True) as lock:
         lock.execute("SELECT pg_advisory_lock(hashtextextended('sends', 0))")
-        town.rows.all(
-            'INSERT INTO outbox ("to", body, state, attempts, reference, created_at,'
-            " next_attempt_at) VALUES (?, 'Welcome', 'pending', 0, '', ?, ?)",
-            number, now, now,
-        )  # fmt: skip
+        write_text(town, number)
         killed = town.worker()
         leased = 'SELECT attempts FROM outbox WHERE "to" = ?'
         await until(lambda: town.rows.one(leased, number) == 1)
@@ -325,7 +343,7 @@ def test_all_that_a_page_may_wait_for_ends_before_a_router_gives_up() -> None:
 @ON_SQLITE
 async def test_every_request_is_under_the_deadline(app: Starlette) -> None:
     # Before it stand only those that wait for nobody: the headers and the log.
-    classes: list[object] = [middleware.cls for middleware in app.user_middleware][:3]
+    classes: list[object] = [middleware.cls for middleware in app.user_middleware[:3]]
     assert classes == [SecurityHeaders, RequestLog, Deadline]
 
 

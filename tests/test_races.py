@@ -5,7 +5,6 @@ import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -256,8 +255,7 @@ async def test_the_first_of_two_to_prove_a_phone_has_the_email_and_the_other_is_
 
 def write_texts(racing: Site, numbers: list[str]) -> None:
     """Texts that are due, as sign-ups write them."""
-    now = datetime.now(UTC)
-    at = now.isoformat(" ") if racing.rows.sqlite else now
+    at = racing.rows.moment()
     row = "(?, 'Signup complete', 'pending', 0, '', ?, ?)"
     sql = 'INSERT INTO outbox ("to", body, state, attempts, reference, created_at, next_attempt_at)'
     values = [value for number in numbers for value in (number, at, at)]

@@ -32,6 +32,7 @@ POLL = 2.0  # seconds between looks for texts that other processes left
 PURGE_EVERY = timedelta(minutes=5)
 CLOCK_SKEW = timedelta(minutes=1)  # between us and the vendor, when its list is asked
 FIRST_RETRY = timedelta(seconds=5)  # doubled each time
+SETTLED_AFTER = timedelta(seconds=30)  # a vendor may be at a call for a while after we hung up
 LONGEST_RETRY = timedelta(minutes=15)
 GIVE_UP_AFTER = timedelta(days=1)
 STOP_WITHIN = 15.0  # seconds that texts in flight get when the process is stopped
@@ -157,6 +158,8 @@ class Outbox:
             await OutboxMessage.filter(id=message.id).update(state=Delivery.FAILED, done_at=now)
             return
         wait = min(FIRST_RETRY * 2 ** min(message.attempts, 10), LONGEST_RETRY)
+        if error.maybe_sent:
+            wait = max(wait, SETTLED_AFTER)
         log.warning("text_postponed", message=message.id, kind=kind, error=error.code)
         await self._again(message, max(wait, timedelta(seconds=error.retry_after or 0)))
 

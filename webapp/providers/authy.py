@@ -63,7 +63,10 @@ def judge_check(answer: Answer) -> ProviderError | None:
 
 
 def _wrong_code(fields: dict[str, Any]) -> bool:
-    return str(fields.get("error_code")) == WRONG_CODE
+    """By its code, or by a word alone: a guess that was looked at must not pass for a fault."""
+    code, success = str(fields.get("error_code")), str(fields.get("success")).lower()
+    by_word = code not in KINDS and fields.get("token") == "is invalid" and success == "false"
+    return code == WRONG_CODE or by_word
 
 
 class Authy:
