@@ -165,6 +165,22 @@ async def test_fifty_right_codes_at_once_make_one_account_one_session_and_one_te
     assert sum(CONFIRMATION in text for text in await ada.texts()) == 1
 
 
+@pytest.mark.parametrize("provider", ["codes"])
+@pytest.mark.environ(**UNTHROTTLED)
+async def test_several_right_codes_of_our_own_at_once_make_one_account_and_one_text(
+    client: httpx.AsyncClient, phone: Phone, database_url: str
+) -> None:
+    """No vendor says that the code is used: five of them are told that it is right."""
+    ada = Person(Visitor(client), phone, "+447400123456", "ada@example.com")
+    await ada.sign_up()
+    await at_once(ada, "/verification", [{"code": await ada.code()}] * 50)
+    rows = Rows(database_url)
+    assert rows.one("SELECT count(*) FROM users WHERE verified_at IS NOT NULL") == 1
+    assert rows.one("SELECT count(*) FROM sessions") == 1
+    assert rows.one("SELECT count(*) FROM outbox") == 1
+    assert (await ada.visitor.visit("/")).verified is True
+
+
 async def test_the_right_code_among_a_hundred_guesses_opens_or_not_but_never_costs_a_sixth_check(
     racing: Site, vendor: Vendor, ada: Person
 ) -> None:
