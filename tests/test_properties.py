@@ -119,6 +119,7 @@ async def test_a_stranger_posts_what_they_like_and_nothing_of_ours_breaks(
         assert "set-cookie" not in answer.headers
 
 
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)  # the stricter with text
 @UNLIMITED
 @pytest.mark.parametrize("provider", ["codes"])  # which sends to one number without end
 @several
