@@ -19,7 +19,7 @@ from webapp.accounts.limits import Overloaded
 
 Answer = TypeVar("Answer", str, bool)
 
-LONGEST_QUEUE = 15.0  # seconds of hashing; then comes the vendor, and a platform gives up at 30
+LONGEST_QUEUE = 12.0  # seconds of hashing; then comes the vendor, and a platform gives up at 30
 MIN_LENGTH = 8
 FEW_GUESSES = 1e5  # among a guesser's first hundred thousand: common, breached, and their likes
 STRENGTH_READS = 24  # characters at each end: the estimate's time grows with their square, and more
