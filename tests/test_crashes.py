@@ -3,6 +3,7 @@
 import asyncio
 import resource
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, suppress
 from functools import partial
@@ -263,6 +264,8 @@ async def test_a_text_that_the_vendor_takes_after_we_hung_up_is_not_sent_again(t
     log = town.deployment.processes[-1].log
     await until(lambda: "text_postponed" in log.read_text())
     town.age(SETTLED_AFTER.total_seconds() - 10)
+    write_text(town, "+447402020011")
+    await until(lambda: arrived(town, "+447402020011") == 1)  # so it looked for what is due
     begun = len(town.vendor.calls)
     hold.let_go()
     await until(lambda: arrived(town, number) == 1)
@@ -491,6 +494,10 @@ async def test_a_database_that_cannot_be_opened_at_first_is_used_once_it_can(
                 with pytest.raises(DATABASE_ERRORS):
                     await _count_in_transaction()
         path.parent.mkdir()
+        path.write_bytes(b"no database" * 100)
+        with pytest.raises(sqlite3.DatabaseError):
+            await _count_in_transaction()
+        path.unlink()
         shutil.copy(migrated_sqlite, path)
         async with asyncio.timeout(10):
             assert await database.ready() is True

@@ -7,9 +7,13 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 
 import httpx
+import psycopg
 import pytest
+from starlette.applications import Starlette
 
 from tests import postgres as pg
+from tests import servers
+from tests.conftest import Clock
 from tests.people import wrong
 from tests.phone import Phone
 from tests.rows import Rows
@@ -269,13 +273,27 @@ async def test_the_first_of_two_to_prove_a_phone_has_the_email_and_the_other_is_
 # The outbox
 
 
-def write_texts(racing: Site, numbers: list[str]) -> None:
+def write_texts(rows: Rows, numbers: list[str]) -> None:
     """Texts that are due, as sign-ups write them."""
-    at = racing.rows.moment()
+    at = rows.moment()
     row = "(?, 'Signup complete', 'pending', 0, '', ?, ?)"
     sql = 'INSERT INTO outbox ("to", body, state, attempts, reference, created_at, next_attempt_at)'
     values = [value for number in numbers for value in (number, at, at)]
-    racing.rows.all(f"{sql} VALUES {', '.join([row] * len(numbers))}", *values)
+    rows.all(f"{sql} VALUES {', '.join([row] * len(numbers))}", *values)
+
+
+@pytest.mark.environ(**UNTHROTTLED, OUTBOX_IN_WEB="0")
+async def test_many_who_look_for_texts_at_the_same_moment_send_each_once(
+    app: Starlette, database_url: str, clock: Clock
+) -> None:
+    rows = Rows(database_url)
+    clock.advance(60)
+    for hundred in range(3):
+        numbers = [f"+44740200{n}" for n in range(1000 + 100 * hundred, 1100 + 100 * hundred)]
+        write_texts(rows, numbers)
+        await asyncio.gather(*(app.state.outbox.deliver() for _ in range(8)))
+        inbox = app.state.sandbox.inbox
+        assert {len(inbox.messages(number)) for number in numbers} == {1}
 
 
 async def worker_is_up(worker: Process) -> None:
@@ -294,7 +312,7 @@ async def test_two_workers_and_a_web_process_send_each_of_two_hundred_texts_once
     for worker in workers:
         await worker_is_up(worker)
     numbers = [f"+4474010{n}" for n in range(10_000, 10_200)]
-    write_texts(racing, numbers)
+    write_texts(racing.rows, numbers)
     await until(lambda: pending(racing) == 0)
     sent = Counter(
         call.fields["To"]
@@ -304,3 +322,26 @@ async def test_two_workers_and_a_web_process_send_each_of_two_hundred_texts_once
     assert {number: sent[number] for number in numbers} == dict.fromkeys(numbers, 1)
     for worker in workers:
         assert worker.stop() == 0
+
+
+# Releases
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+async def test_of_two_releases_at_once_the_second_waits_for_the_first(
+    empty_database_url: str,
+) -> None:
+    """A third holds the lock, so that both are sure to be there at the same moment."""
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND wait_event_type = 'Lock' AND wait_event = 'advisory'"
+    )
+    rows, environ = Rows(empty_database_url), servers.production_environ(empty_database_url)
+    with psycopg.connect(empty_database_url, autocommit=True) as third:
+        third.execute("SELECT pg_advisory_lock(hashtextextended('migrate', 0))")
+        releases = [
+            asyncio.create_task(asyncio.to_thread(servers.command, "migrate", environ=environ))
+            for _ in range(2)
+        ]
+        await until(lambda: rows.one(waiting) == 2)
+    assert [done.returncode for done in await asyncio.gather(*releases)] == [0, 0]
