@@ -21,7 +21,7 @@ from tests.conftest import absent
 from tests.people import sign_up, verify
 from tests.phone import Phone
 from tests.rows import Rows
-from tests.servers import PRODUCTION, Process
+from tests.servers import PRODUCTION, Process, command, production_environ
 from tests.site import UNTHROTTLED, Hold, Person, Site, site, until
 from tests.visitor import Visitor
 from webapp.accounts.models import User
@@ -372,6 +372,25 @@ async def test_an_answer_that_has_begun_may_take_its_time(app: Starlette) -> Non
     bounded = Deadline(slowly, on_refusal=partial(errors.refusal, app), seconds=0.02)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(bounded)) as client:
         assert (await client.get("http://localhost:8000/")).text == "whole"
+
+
+# A release that fails
+
+
+@slow
+async def test_a_release_that_fails_half_way_leaves_nothing_of_it(empty_database_url: str) -> None:
+    rows, environ = Rows(empty_database_url), production_environ(empty_database_url)
+    tables = (
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        if rows.sqlite
+        else "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+    )
+    rows.all("CREATE TABLE verifications (id INTEGER)")  # in the way of the last of our tables
+    assert command("migrate", environ=environ).returncode == 1
+    assert rows.all(tables) == [("verifications",)]
+    rows.all("DROP TABLE verifications")
+    assert command("migrate", environ=environ).returncode == 0
+    assert ("verifications",) in rows.all(tables)
 
 
 # A database that goes away

@@ -296,6 +296,23 @@ async def test_many_who_look_for_texts_at_the_same_moment_send_each_once(
         assert {len(inbox.messages(number)) for number in numbers} == {1}
 
 
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+@pytest.mark.environ(**UNTHROTTLED, OUTBOX_IN_WEB="0")
+async def test_texts_that_another_is_just_taking_are_passed_over(
+    app: Starlette, database_url: str, clock: Clock
+) -> None:
+    clock.advance(60)
+    write_texts(Rows(database_url), ["+447402009000", "+447402009001"])
+    inbox = app.state.sandbox.inbox
+    with psycopg.connect(database_url) as other:
+        other.execute("""SELECT id FROM outbox WHERE "to" = '+447402009000' FOR UPDATE""")
+        async with asyncio.timeout(8):  # before the database would give the statement up
+            assert await app.state.outbox.deliver() == 1
+        assert len(inbox.messages("+447402009001")) == 1
+    assert await app.state.outbox.deliver() == 1
+    assert len(inbox.messages("+447402009000")) == 1
+
+
 async def worker_is_up(worker: Process) -> None:
     """It has tidied up for the first time, which it does after its first look for texts."""
     await until(lambda: "purged" in worker.log.read_text())
