@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from webapp.providers import Busy, Gone, ProviderError, TooManySends, Unreachable
+from webapp.providers.pools import Pools
 from webapp.providers.transport import (
     FURTHEST,
     LARGEST_ANSWER,
@@ -351,12 +352,12 @@ class Server(asyncio.Protocol):
 
 
 @asynccontextmanager
-async def serving(*, answers: bool) -> AsyncIterator[tuple[str, set[asyncio.Transport]]]:
+async def serving(*, answers: bool) -> AsyncIterator[str]:
     connections: set[asyncio.Transport] = set()
     server = await asyncio.get_running_loop().create_server(
         lambda: Server(connections, answers=answers), "127.0.0.1", 0, backlog=1024
     )
-    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", connections
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     server.close()
     for connection in connections:
         connection.abort()
@@ -365,102 +366,26 @@ async def serving(*, answers: bool) -> AsyncIterator[tuple[str, set[asyncio.Tran
 
 
 async def test_hundreds_of_calls_at_once_are_all_answered() -> None:
-    async with serving(answers=True) as (url, _), http_client(20) as client:
+    pools = Pools()
+    async with serving(answers=True) as url, http_client(20, pools) as client:
         vendor = Vendor("test", client, base_url=url)
         for _ in range(2):  # the second time over connections that were kept
             calls = (vendor.call("send", "GET", URL, judge=judge) for _ in range(300))
             assert {answer.status for answer in await asyncio.gather(*calls)} == {200}
+    assert set(pools._calls) == {0}
 
 
-async def test_a_call_given_up_leaves_its_place_to_another_and_its_connection_to_nobody() -> None:
-    async with serving(answers=False) as (url, connections), http_client(20) as client:
+async def test_a_call_given_up_leaves_its_place_to_another() -> None:
+    pools = Pools()
+    async with serving(answers=False) as url, http_client(20, pools) as client:
         vendor = Vendor("test", client, base_url=url)
         calls = [
             asyncio.create_task(vendor.call("send", "GET", URL, judge=judge)) for _ in range(5)
         ]
-        while len(connections) < len(calls):  # noqa: ASYNC110 (they begin within a few turns)
+        while sum(pools._calls) < len(calls):  # noqa: ASYNC110 (they begin within a few turns)
             await asyncio.sleep(0)
         for call in calls:
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
-        assert vendor._in_flight == 0
-        while connections:  # noqa: ASYNC110 (they end within a few turns)
-            await asyncio.sleep(0)
-
-
-class Wire(asyncio.Protocol):
-    """Answers everything with the same bytes, and may hang up after them."""
-
-    def __init__(self, answer: bytes, *, hang_up: bool) -> None:
-        self.bytes, self.hang_up = answer, hang_up
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-
-    def data_received(self, _: bytes) -> None:
-        self.transport.write(self.bytes)
-        if self.hang_up:
-            self.transport.close()
-
-
-async def asked(answer: bytes, *, hang_up: bool = True) -> Answer:
-    """What a vendor is understood to say who puts these bytes on the wire."""
-    server = await asyncio.get_running_loop().create_server(
-        lambda: Wire(answer, hang_up=hang_up), "127.0.0.1", 0
-    )
-    async with server, http_client(1) as client:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        return await Vendor("test", client, base_url=url).call("send", "POST", URL, judge=judge)
-
-
-@pytest.mark.parametrize(
-    "wire",
-    [
-        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\n\r\n{}",  # until the connection ends
-        b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{}",
-        b"HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
-        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}",
-    ],
-)
-async def test_an_answer_is_read_however_its_length_is_told(wire: bytes) -> None:
-    assert (await asked(wire)).content == b"{}"
-
-
-@pytest.mark.parametrize(
-    "wire",
-    [
-        b"",
-        b"HTTP/1.1 200 OK\r\nContent-Le",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{}",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{",
-        b"SMTP ready\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 4000000\r\n\r\n" + b" " * 4_000_000,
-    ],
-    ids=["nothing", "half a head", "half a body", "half a chunk", "no HTTP", "no end"],
-)
-async def test_half_an_answer_is_none_and_the_call_may_have_been_processed(wire: bytes) -> None:
-    with pytest.raises(Unreachable) as raised:
-        await asked(wire)
-    assert raised.value.maybe_sent
-
-
-async def test_a_connection_is_kept_for_the_next_call() -> None:
-    made = []
-
-    def connected() -> Wire:
-        made.append(Wire(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", hang_up=False))
-        return made[-1]
-
-    server = await asyncio.get_running_loop().create_server(connected, "127.0.0.1", 0)
-    async with server, http_client(1) as client:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        vendor = Vendor("test", client, base_url=url)
-        for _ in range(3):
-            await vendor.call("send", "POST", URL, judge=judge)
-        assert len(made) == 1
-        made[0].transport.abort()  # the vendor hangs up meanwhile
-        await asyncio.sleep(0.01)
-        await vendor.call("send", "POST", URL, judge=judge)
-    assert len(made) == 2
+    assert set(pools._calls) == {0}
+    assert vendor._in_flight == 0
