@@ -19,7 +19,7 @@ from webapp.accounts.limits import Overloaded
 
 Answer = TypeVar("Answer", str, bool)
 
-LONGEST_QUEUE = 12.0  # seconds of hashing; then comes the vendor, and a platform gives up at 30
+LONGEST_QUEUE = 16.0  # seconds of hashing; then comes the vendor, and a platform gives up at 30
 MIN_LENGTH = 8
 FEW_GUESSES = 1e5  # among a guesser's first hundred thousand: common, breached, and their likes
 STRENGTH_READS = 24  # characters at each end: the estimate's time grows with their square, and more
@@ -110,7 +110,7 @@ class Hasher:
 def _be_nice() -> None:
     """Linux keeps niceness by thread; elsewhere the hashes compete as equals."""
     with suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 4)
 
 
 def normalised(password: str) -> str:
