@@ -34,7 +34,7 @@ class Bench:
         async with self.vendor.serving() as vendor_url:
             self.vendor.latency = 0
             with deployed(files, database_url, vendor_url) as site:
-                await asyncio.sleep(1)
+                await asyncio.sleep(2)  # the workers begin one after the other
                 figures["first answer, s"] = site.cold_start
                 figures["memory idle, MB"] = megabytes(site.pid)
                 page = f"{site.url}/signup"
