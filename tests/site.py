@@ -22,7 +22,7 @@ from tests.servers import Deployment, Process, served
 from tests.visitor import Page, Visitor
 from webapp.sandbox import Sandbox, resource
 
-PATIENCE = 30.0  # seconds in which what is waited for must come
+PATIENCE = 60.0  # seconds in which what is waited for must come
 # One address and one prefix do all the tests' signing up.
 UNTHROTTLED = {
     "SIGNUPS_PER_IP": "off",
