@@ -821,7 +821,7 @@ def test_production_does_not_even_load_the_sandbox() -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
-        env=production_environ("sqlite:///tmp/none"),
+        env=production_environ("sqlite://none.sqlite3"),  # never opened
         cwd=ROOT,
         capture_output=True,
         text=True,

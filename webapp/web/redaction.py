@@ -14,7 +14,6 @@ REDACTED = "[redacted]"
 LONGEST = 2_000  # characters of one value
 LONGEST_TRACEBACK = 20_000
 DEEPEST = 3  # levels of lists and dicts
-SHORTEST_HIDDEN = 3  # a masked number hides more digits than this
 
 OUR_KEYS = frozenset({"client", "level", "logger", "prefix", "request_id", "timestamp"})
 """Made here, or (``prefix``, the first digits of many numbers) no one's own: left as they are."""
@@ -72,14 +71,6 @@ def scrub(text: str, *, lines: bool = False) -> str:
     return (CONTROLS_IN_LINES if lines else CONTROLS).sub(_escaped, text)
 
 
-def mask_phone(phone: str) -> str:
-    """A number to tell apart at a glance and no more: ``+1••••••••23``."""
-    hidden = max(0, len(phone) - 4)
-    return (
-        f"{phone[:2]}{'•' * hidden}{phone[-2:]}" if hidden > SHORTEST_HIDDEN else "•" * len(phone)
-    )
-
-
 def fingerprint(value: str) -> str:
     """Twelve hex digits, always the same for ``value``: to follow it without knowing it."""
     return blake2b(value.encode(errors="replace"), key=_key, digest_size=6).hexdigest()
@@ -120,7 +111,7 @@ def _shown(value: object) -> str:
 def _clean_text(key: str, text: str) -> str:
     if key in {"exception", "stack"}:
         return scrub(text[-LONGEST_TRACEBACK:], lines=True)
-    if _is_secret(key) and "•" not in text:  # masked already
+    if _is_secret(key):
         return REDACTED
     return scrub(text[:LONGEST])
 
