@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts import phones, sessions
+from webapp.accounts.countries import countries
 from webapp.accounts.forms import SignupForm, fold_email, typed
 from webapp.accounts.phones import Phone
 from webapp.pages import verification
@@ -90,7 +91,7 @@ def context(request: Request, form: SignupForm, key: str) -> dict[str, Any]:
     return {
         "form": form,
         "signup_key": key,
-        "countries": phones.countries(allowed),
+        "countries": countries(allowed),
         "example": phones.example(form.country),
     }
 

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts import phones, sessions, verifications
+from webapp.accounts.countries import countries
 from webapp.accounts.flow import EmailTaken
 from webapp.accounts.forms import CodeForm, PhoneForm, typed
 from webapp.accounts.models import User, Verification
@@ -176,7 +177,7 @@ def _phone_page(
         status=status,
         retry_after=fault.retry_after if fault else None,
         form=form,
-        countries=phones.countries(request.app.state.settings.allowed_countries),
+        countries=countries(request.app.state.settings.allowed_countries),
         example=phones.example(form.country),
         phone=phones.readable(user.phone),
         problem=fault.words if fault and not fault.field else None,
