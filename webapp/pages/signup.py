@@ -57,17 +57,19 @@ async def _is_done(request: Request, form: SignupForm) -> bool:
 
     Other answers are a correction, from a form that the back button brought back.
     """
-    user = await visitor(request)
-    same = user and (fold_email(form.clean_email), form.number) == (
-        fold_email(user.email),
-        Phone(user.phone, user.country),
-    )
-    return bool(user and (same or user.verified_at))
+    there = await visitor(request)
+    if not there:
+        return False
+    theirs = fold_email(there.user.email), Phone(there.user.phone, there.user.country)
+    same = theirs == (fold_email(form.clean_email), form.number)
+    return same or there.user.verified_at is not None
 
 
 async def _on_to_the_code(request: Request, token: str) -> Response:
-    user = await sessions.visitor(token, flow(request).clock()) if is_fragment(request) else None
-    return await verification.render_step(request, user) if user else go(VERIFICATION)
+    there = await sessions.visitor(token, flow(request).clock()) if is_fragment(request) else None
+    if not there:
+        return go(VERIFICATION)
+    return await verification.render_step(request, there.user, verification=there.verification)
 
 
 def refuse(request: Request, form: SignupForm, key: str, fault: Problem | None = None) -> Response:
