@@ -29,7 +29,7 @@ from webapp.accounts.outbox import SETTLED_AFTER
 from webapp.accounts.passwords import LONGEST_QUEUE
 from webapp.database import CONNECT_TIMEOUT, DATABASE_ERRORS, STATEMENT_TIMEOUT, Database
 from webapp.pages import errors
-from webapp.providers.pools import LONGEST as LONGEST_CALL
+from webapp.providers.wire import LONGEST as LONGEST_CALL
 from webapp.settings import Settings, SettingsError
 from webapp.web.deadline import DEADLINE, Deadline
 from webapp.web.log import RequestLog
