@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
+from uuid import uuid4
 
 from bench import lighthouse
 from bench.deployment import Site, database, deployed, plain, revision
@@ -15,8 +16,13 @@ from bench.machine import CORES, Usage, hashes_per_second, megabytes, peak
 from bench.vendor import Vendor
 from bench.visitors import Crowd, requests_per_second
 from tests.postgres import Postgres
+from tests.rows import Rows
 
 Figures = dict[str, float]
+HANGING = 8.0  # seconds that a vendor takes who hangs; ours gives up after 10
+OVERLOADED = 30.0  # seconds, for the queue to be as long as it may get
+BUSY = """SELECT count(*) FROM pg_stat_activity
+    WHERE application_name = 'signup' AND datname = current_database() AND state <> 'idle'"""
 CALLS = 2  # to the vendor, that a journey waits for: the code sent, and checked
 COLUMN = 12  # characters
 
@@ -27,8 +33,8 @@ class Bench:
     def __init__(self, options: argparse.Namespace, server: Postgres) -> None:
         self.options, self.server, self.vendor = options, server, Vendor()
 
-    async def run(self, files: Path, name: str) -> Figures:
-        """Start it anew and take its figures."""
+    async def run(self, files: Path, name: str, people: int = 0) -> Figures:
+        """Start it anew, with a past of so many people, and take its figures."""
         figures: Figures = {}
         database_url = self.server.create(name)
         async with self.vendor.serving() as vendor_url:
@@ -37,6 +43,8 @@ class Bench:
                 await asyncio.sleep(2)  # the workers begin one after the other
                 figures["first answer, s"] = site.cold_start
                 figures["memory idle, MB"] = megabytes(site.pid)
+                if people:
+                    await asyncio.to_thread(Rows(database_url).fill, people)
                 page = f"{site.url}/signup"
                 figures["sign-up page, requests/s"] = await requests_per_second(
                     page, self.options.seconds / 2
@@ -46,6 +54,10 @@ class Bench:
                 figures["memory at its peak, MB"] = most[0]
                 for visitors in self.options.bursts:
                     figures |= await self._burst(site, visitors)
+                if self.options.waiting:
+                    figures |= await self._waiting(site, database_url)
+                if self.options.overload:
+                    figures |= await self._overload(site, 2 * figures["journeys/s"])
                 if self.options.lighthouse:
                     scores = await asyncio.to_thread(lighthouse.scores, page)
                     figures |= {f"Lighthouse, {name}": score for name, score in scores.items()}
@@ -78,6 +90,31 @@ class Bench:
             f"{visitors} at once: all done, s": seconds,
             f"{visitors} at once: failed": len(_told(crowd.failures)),
             f"{visitors} at once: the page meanwhile, p95 ms": 1000 * _p95(crowd.probes),
+        }
+
+    async def _waiting(self, site: Site, database_url: str) -> Figures:
+        people, crowd = self.options.waiting, Crowd(site.url, self.vendor)
+        entering = await crowd.wait_at_the_code(people, self.options.visitors)
+        before = megabytes(site.pid)
+        self.vendor.latency = HANGING
+        answers = asyncio.gather(*entering)
+        await asyncio.sleep(HANGING * 0.8)
+        waiting = megabytes(site.pid)
+        [[busy]] = Rows(database_url).all(BUSY)
+        await answers
+        self.vendor.latency = 0
+        return {
+            f"{people} waiting for a vendor: KB each": 1024 * (waiting - before) / people,
+            f"{people} waiting for a vendor: busy connections": busy,
+        }
+
+    async def _overload(self, site: Site, rate: float) -> Figures:
+        crowd = Crowd(site.url, self.vendor)
+        await crowd.come_at_a_rate(rate, OVERLOADED)
+        return {
+            "at twice the load: turned away, %": 100 * len(crowd.refusals) / (rate * OVERLOADED),
+            "at twice the load: turned away after, p95 ms": 1000 * _p95(crowd.refusals or [0]),
+            "at twice the load: the slowest taken, s": max(crowd.sign_ups),
         }
 
 
@@ -138,15 +175,19 @@ def _number(value: float | None) -> str:
 
 async def main(options: argparse.Namespace) -> None:
     runs: dict[str, list[Figures]] = defaultdict(list)
-    revisions = {options.base: options.base} if options.base else {}
+    columns: list[tuple[str, str | None, int]] = [("here", None, 0)]
+    if options.base:
+        columns.insert(0, (options.base, options.base, 0))
+    if options.past:
+        columns.insert(-1, ("with a past", None, options.past))
     with database() as server:
         for number in range(options.runs):
             runs["limit"].append(await limits(options))
-            for name, commit in {**revisions, "here": None}.items():
+            for name, commit, past in columns:
                 print(f"run {number + 1} of {options.runs}: {name}", file=sys.stderr)
                 with revision(commit) as files:
-                    figures = await Bench(options, server).run(files, f"{name}_{number}")
-                runs[name].append(figures)
+                    bench = Bench(options, server)
+                    runs[name].append(await bench.run(files, uuid4().hex, past))
     print(table(runs))
 
 
@@ -158,6 +199,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--visitors", type=int, default=16, help="at all times")
     parser.add_argument("--bursts", type=int, nargs="*", default=[200, 500], help="at once")
     parser.add_argument("--latency", type=float, default=1.0, help="of the vendor in a burst, s")
+    parser.add_argument("--waiting", type=int, default=0, help="people for a vendor that hangs")
+    parser.add_argument("--overload", action="store_true", help="come at twice the rate it stands")
+    parser.add_argument("--past", type=int, default=0, help="a column with so many people's rows")
     parser.add_argument("--lighthouse", action="store_true", help="ask it for its scores, too")
     return parser.parse_args()
 

@@ -4,9 +4,10 @@ import asyncio
 import html
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 
 import aiohttp
 
@@ -30,11 +31,13 @@ class Crowd:
     done: int = 0
     failures: list[str] = field(default_factory=list)
     sign_ups: list[float] = field(default_factory=list)  # seconds until the code is asked for
+    refusals: list[float] = field(default_factory=list)  # seconds until it is said that it is not
     probes: list[float] = field(default_factory=list)  # seconds until the page is there
 
     def browser(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             self.url,
+            connector=aiohttp.TCPConnector(keepalive_timeout=4),  # shorter than the server's
             cookie_jar=aiohttp.CookieJar(unsafe=True),  # which takes them from 127.0.0.1 too
             headers={"Origin": self.url, "Accept-Language": "en-US", "Accept-Encoding": "gzip"},
             timeout=PATIENCE,
@@ -42,20 +45,31 @@ class Crowd:
 
     async def journey(self) -> None:
         """One visitor's, from the empty form to the page that says verified."""
-        number = f"+1{next(numbers)}"
         try:
             async with self.browser() as browser:
-                page = await self.get(browser, "/signup", 'data-step="signup"')
-                began = time.perf_counter()
-                answers = _answers(number, page)
-                await self.post(browser, "/signup", answers, 'data-step="verification"')
-                self.sign_ups.append(time.perf_counter() - began)
-                code = {"code": await self.vendor.code(number)}
-                await self.post(browser, "/verification", code, 'data-verified="true"')
+                await self.enter(browser, await self.sign_up(browser))
         except (NotServed, aiohttp.ClientError, TimeoutError) as failure:
             self.failures.append(str(failure) or type(failure).__name__)
         else:
             self.done += 1
+
+    async def sign_up(self, browser: aiohttp.ClientSession) -> str:
+        """The first half, to the page that asks for the code: the number it was sent to."""
+        number = f"+1{next(numbers)}"
+        page = await self.get(browser, "/signup", 'data-step="signup"')
+        answers, began = _answers(number, page), time.perf_counter()
+        try:
+            await self.post(browser, "/signup", answers, 'data-step="verification"')
+        except NotServed:
+            self.refusals.append(time.perf_counter() - began)
+            raise
+        self.sign_ups.append(time.perf_counter() - began)
+        return number
+
+    async def enter(self, browser: aiohttp.ClientSession, number: str) -> None:
+        """The second half: the code from the phone, to the page that says verified."""
+        code = {"code": await self.vendor.code(number)}
+        await self.post(browser, "/verification", code, 'data-verified="true"')
 
     async def get(self, browser: aiohttp.ClientSession, path: str, sign: str) -> str:
         async with browser.get(path) as answer:
@@ -89,6 +103,29 @@ class Crowd:
         await asyncio.gather(*(self.journey() for _ in range(visitors)))
         probing.cancel()
         return time.perf_counter() - began
+
+    async def come_at_a_rate(self, rate: float, seconds: float) -> None:
+        """So many a second, whatever becomes of those before."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(int(rate * seconds)):
+                group.create_task(self.journey())
+                await asyncio.sleep(1 / rate)
+
+    async def wait_at_the_code(self, people: int, visitors: int) -> list[Coroutine[Any, Any, None]]:
+        """So many with a code in hand: for each of them, what enters it."""
+        browsers: list[tuple[aiohttp.ClientSession, str]] = []
+
+        async def visitor() -> None:
+            while len(browsers) < people:
+                browser = self.browser()
+                browsers.append((browser, await self.sign_up(browser)))
+
+        await asyncio.gather(*(visitor() for _ in range(visitors)))
+        return [self._enter_and_leave(*there) for there in browsers]
+
+    async def _enter_and_leave(self, browser: aiohttp.ClientSession, number: str) -> None:
+        async with browser:
+            await self.enter(browser, number)
 
     async def _probe(self) -> None:
         async with asyncio.TaskGroup() as group:

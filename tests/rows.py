@@ -20,6 +20,42 @@ TABLES = [
 ]
 
 
+# A past, on PostgreSQL: {people} who verified, three verifications and guesses or sends each.
+PAST = (
+    """
+    INSERT INTO users (name, email, claimed_email, country, phone, phone_changes, password_hash,
+                       vendor_account, created_at, verified_at)
+    SELECT 'Somebody', n || '@example.com', n || '@example.com', 'US', '+1415' || n, 0, 'hash', '',
+           now() - n * interval '1 minute', now() - n * interval '1 minute'
+    FROM generate_series(2000001, 2000000 + {people}) n
+    """,
+    """
+    INSERT INTO verifications (user_id, phone, provider, reference, sends, checks, outcome,
+                               created_at, next_send_at, expires_at)
+    SELECT users.id, phone, 'twilio', 'VE', 1, 1, 'approved', created_at, created_at, created_at
+    FROM users, generate_series(1, 3)
+    """,
+    """
+    INSERT INTO sessions (token_hash, user_id, created_at, last_seen_at)
+    SELECT md5(id::text), id, now() - random() * interval '20 days',
+           now() - random() * interval '20 hours'
+    FROM users
+    """,
+    """
+    INSERT INTO attempts (kind, phone, prefix, verification_id, proven, at)
+    SELECT CASE mod(id, 2) WHEN 0 THEN 'send' ELSE 'check' END, phone, left(phone, 5), id, true,
+           now() - interval '2 hours' - random() * interval '20 hours'
+    FROM verifications
+    """,
+    """
+    INSERT INTO outbox ("to", body, state, attempts, reference, created_at, next_attempt_at,
+                        tried_at, done_at)
+    SELECT phone, 'Signup complete', 'sent', 1, 'SM', at, at, at, at
+    FROM (SELECT phone, now() - random() * interval '6 days' AS at FROM users) AS done
+    """,
+)
+
+
 class Rows:
     """One database, by SQL with ``?`` for each value, on SQLite and PostgreSQL alike."""
 
@@ -45,6 +81,12 @@ class Rows:
         """Now, as a value for this database."""
         now = datetime.now(UTC)
         return now.isoformat(" ") if self.sqlite else now
+
+    def fill(self, people: int) -> None:
+        """A past of so many people, and PostgreSQL's knowledge of it, by which it plans."""
+        analyze = (f"ANALYZE {model._meta.db_table}" for model in TABLES)
+        for statement in (*PAST, *analyze):
+            self.all(statement.format(people=people))
 
     def age(self, seconds: float) -> None:
         """Let that time pass: every moment stored was so much earlier."""

@@ -13,45 +13,11 @@ from starlette.applications import Starlette
 from tests.conftest import Clock
 from tests.people import ADA, CONFIRMATION, NUMBER, OTHER_NUMBER, sign_up, verify, wrong
 from tests.phone import Phone
-from tests.rows import TABLES, Rows
+from tests.rows import Rows
 from tests.visitor import Visitor
 from webapp.accounts.purge import purge
 
 pytestmark = pytest.mark.parametrize("database", ["postgres"], indirect=True)
-
-FULL = (
-    """
-    INSERT INTO users (name, email, claimed_email, country, phone, phone_changes, password_hash,
-                       vendor_account, created_at, verified_at)
-    SELECT 'Somebody', n || '@example.com', n || '@example.com', 'US', '+1415' || n, 0, 'hash', '',
-           now() - n * interval '1 minute', now() - n * interval '1 minute'
-    FROM generate_series(2000000, 2020000) n
-    """,
-    """
-    INSERT INTO verifications (user_id, phone, provider, reference, sends, checks, outcome,
-                               created_at, next_send_at, expires_at)
-    SELECT users.id, phone, 'twilio', 'VE', 1, 1, 'approved', created_at, created_at, created_at
-    FROM users, generate_series(1, 3)
-    """,
-    """
-    INSERT INTO sessions (token_hash, user_id, created_at, last_seen_at)
-    SELECT md5(id::text), id, now() - random() * interval '20 days',
-           now() - random() * interval '20 hours'
-    FROM users
-    """,
-    """
-    INSERT INTO attempts (kind, phone, prefix, verification_id, proven, at)
-    SELECT CASE mod(id, 2) WHEN 0 THEN 'send' ELSE 'check' END, phone, left(phone, 5), id, true,
-           now() - interval '2 hours' - random() * interval '20 hours'
-    FROM verifications
-    """,
-    """
-    INSERT INTO outbox ("to", body, state, attempts, reference, created_at, next_attempt_at,
-                        tried_at, done_at)
-    SELECT phone, 'Signup complete', 'sent', 1, 'SM', at, at, at, at
-    FROM (SELECT phone, now() - random() * interval '6 days' AS at FROM users) AS done
-    """,
-)
 
 
 class Statements(logging.Handler):
@@ -83,8 +49,7 @@ def statements() -> Iterator[Statements]:
 def full(app: Starlette, database_url: str) -> Rows:
     """Enough rows, and knowledge of them, for PostgreSQL to plan as for millions."""
     rows = Rows(database_url)
-    for statement in (*FULL, *(f"ANALYZE {model._meta.db_table}" for model in TABLES)):
-        rows.all(statement)
+    rows.fill(20_000)
     return rows
 
 
