@@ -1,6 +1,7 @@
 """Development's settings and network: what no credentials are given for, the sandbox plays."""
 
 from dataclasses import replace
+from functools import cached_property
 
 import httpx
 
@@ -45,11 +46,15 @@ class Network(httpx.AsyncBaseTransport):
     def __init__(self, box: sandbox.Sandbox, hosts: frozenset[str]) -> None:
         self.hosts = hosts
         self.sandbox = httpx.ASGITransport(box.vendor_app)
-        self.real = Pools()
+
+    @cached_property
+    def real(self) -> Pools:
+        return Pools()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         transport = self.sandbox if request.url.host in self.hosts else self.real
         return await transport.handle_async_request(request)
 
     async def aclose(self) -> None:
-        await self.real.aclose()
+        if "real" in vars(self):
+            await self.real.aclose()
