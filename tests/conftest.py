@@ -3,13 +3,17 @@
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import CodeType
 from typing import NoReturn
 
 import httpx
 import hypothesis
 import pytest
+from argon2.profiles import CHEAPEST
+from jinja2.bccache import Bucket, BytecodeCache
 from starlette.applications import Starlette
 from tortoise.backends.base.executor import EXECUTOR_CACHE
 
@@ -17,9 +21,11 @@ from tests import postgres as pg
 from tests.phone import Phone
 from tests.servers import PRODUCTION, Deployment, migrate, redis_server, served
 from tests.visitor import Visitor
-from webapp.app import create_app
+from webapp.accounts.passwords import Hasher
+from webapp.app import World, create_app
 from webapp.sandbox import Sandbox
 from webapp.settings import Settings
+from webapp.web.static import StaticFile
 
 # How long an example takes is the machine's business; a test that hangs meets pytest's own limit.
 hypothesis.settings.register_profile("suite", deadline=None)
@@ -145,10 +151,49 @@ def settings(database_url: str, provider: str, environ: dict[str, str]) -> Setti
     return Settings.load(basics | environ, development=True)
 
 
+async def no_pause(_: float) -> None:
+    """What comes of a pause before a vendor is asked again: no test waits for it."""
+
+
+class Compiled(BytecodeCache):
+    """Templates compiled once, however many applications there are, and there is one a test."""
+
+    def __init__(self) -> None:
+        self.code: dict[tuple[str, str], CodeType | None] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self.code.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self.code[bucket.key, bucket.checksum] = bucket.code
+
+
+COMPILED = Compiled()
+FILES: dict[str, dict[str, StaticFile]] = {}
+
+
+def prepared(application: Starlette) -> Starlette:
+    """``application`` with templates compiled and static files compressed for one before it."""
+    state = application.state
+    state.templates.environment.bytecode_cache = COMPILED
+    state.assets.files = FILES.setdefault(state.assets.fingerprint, state.assets.files)
+    return application
+
+
+def lightened(application: Starlette) -> Starlette:
+    """``application`` prepared, and with hashes that cost next to nothing.
+
+    `test_asvs` holds what a hash costs, and in a deployment all is as it is.
+    """
+    state = prepared(application).state
+    state.flow = replace(state.flow, hasher=Hasher(state.flow.hasher.threads, CHEAPEST))
+    return application
+
+
 @pytest.fixture
 async def app(settings: Settings, clock: Clock) -> AsyncIterator[Starlette]:
     """The application, started, with the sandbox for a phone network."""
-    application = create_app(settings, clock=clock)
+    application = lightened(create_app(settings, World(clock, no_pause)))
     async with application.router.lifespan_context(application):
         yield application
 

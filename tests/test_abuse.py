@@ -3,15 +3,13 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import count
 
 import httpx
 import phonenumbers
 import pytest
-from argon2.profiles import CHEAPEST
 from phonenumbers import SUPPORTED_REGIONS, PhoneNumberType
 from starlette.applications import Starlette
 from structlog.testing import capture_logs
@@ -24,7 +22,6 @@ from tests.visitor import Visitor
 from webapp.accounts import attempts, phones
 from webapp.accounts.limits import BudgetSpent, PrefixBraked, SpendingLimits
 from webapp.accounts.models import User
-from webapp.accounts.passwords import Hasher
 from webapp.accounts.purge import purge
 from webapp.sandbox import Sandbox
 from webapp.settings import Settings
@@ -38,15 +35,6 @@ pytestmark = NO_THROTTLE
 TEN_MINUTES, HOUR, DAY = 600, 3600, 86_400
 BRITISH = count(7_400_100_000)  # one prefix: +44 740
 FARTHER = count(7_911_100_000)  # another: +44 791
-
-
-@pytest.fixture
-async def app(app: Starlette) -> AsyncIterator[Starlette]:
-    """The application, in which a hash costs next to nothing: there are thousands of sign-ups."""
-    hasher = Hasher(1, CHEAPEST)
-    app.state.flow = replace(app.state.flow, hasher=hasher)
-    yield app
-    hasher.close()
 
 
 class Stranger:

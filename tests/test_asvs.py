@@ -28,7 +28,7 @@ from tortoise.backends.base.executor import EXECUTOR_CACHE
 from tortoise.models import Model
 
 from tests import postgres as pg
-from tests.conftest import Clock
+from tests.conftest import Clock, no_pause, prepared
 from tests.people import ADA, NUMBER, OTHER_NUMBER, PASSWORD, SHOWN, sign_up, verify, wrong
 from tests.phone import Phone
 from tests.servers import PRODUCTION, ROOT, production_environ
@@ -37,7 +37,7 @@ from tests.visitor import Visitor
 from webapp.accounts import models, passwords
 from webapp.accounts.models import Attempt, OutboxMessage, Session, User, Verification
 from webapp.accounts.purge import purge
-from webapp.app import create_app, hash_threads
+from webapp.app import World, create_app, hash_threads
 from webapp.database import Database, tls
 from webapp.providers import Channel
 from webapp.providers.wire import Wire
@@ -91,7 +91,7 @@ def sandbox(wire: Vendor) -> Sandbox:
 
 @pytest.fixture
 async def app(settings: Settings, clock: Clock, wire: Vendor) -> AsyncIterator[Starlette]:
-    application = create_app(settings, clock=clock, transport=httpx.ASGITransport(wire))
+    application = prepared(create_app(settings, World(clock, no_pause, httpx.ASGITransport(wire))))
     application.routes.extend([Route("/breaks", breaks), Route("/away", away)])
     async with application.router.lifespan_context(application):
         yield application

@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 from starlette.applications import Starlette
 
-from tests.conftest import Clock
+from tests.conftest import Clock, lightened, no_pause
 from tests.people import ADA, PASSWORD, wrong
 from tests.phone import Phone
 from tests.rows import Rows
@@ -24,7 +24,7 @@ from tests.servers import PRODUCTION
 from tests.site import UNTHROTTLED
 from tests.visitor import Page, Visitor
 from webapp.accounts.models import OutboxMessage
-from webapp.app import create_app
+from webapp.app import World, create_app
 from webapp.providers import authy, twilio
 from webapp.sandbox import Sandbox
 from webapp.settings import Settings
@@ -171,7 +171,8 @@ async def house(
         "OUTBOX_IN_WEB": "0",  # so that no text meets the fault that is meant for a code
     }
     clock = Clock()
-    app = create_app(Settings.load(environ, development=True), clock=clock)
+    settings = Settings.load(environ, development=True)
+    app = lightened(create_app(settings, World(clock, no_pause)))
     async with app.router.lifespan_context(app):
         yield House(app, clock, Rows(environ["DATABASE_URL"]), request.param)
 

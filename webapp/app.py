@@ -2,8 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -62,18 +63,22 @@ def utcnow() -> datetime:
     return datetime.now(UTC)
 
 
+@dataclass(frozen=True)
+class World:
+    """What is outside of the process, for tests to hold in their hands."""
+
+    clock: Callable[[], datetime] = utcnow
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep  # before a vendor is asked again
+    transport: httpx.AsyncBaseTransport | None = None  # in place of the network to the vendors
+
+
 class Providers:
     """The vendors as the settings choose them, over one wire."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        clock: Callable[[], datetime],
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
-        self.settings, self.clock = settings, clock
-        self.wire = Wire(settings.provider_timeout, transport)
-        self.twilio = Vendor("twilio", self.wire, base_url=settings.twilio_base_url)
+    def __init__(self, settings: Settings, world: World) -> None:
+        self.settings, self.world = settings, world
+        self.wire = Wire(settings.provider_timeout, world.transport)
+        self.twilio = self._vendor("twilio", settings.twilio_base_url)
         self.messenger: Messenger = TwilioMessages(
             self.twilio,
             self._credentials(),
@@ -81,6 +86,9 @@ class Providers:
             messaging_service_sid=settings.twilio_messaging_service_sid,
         )
         self.verifier: Verifier = self._verifier()
+
+    def _vendor(self, name: str, base_url: str) -> Vendor:
+        return Vendor(name, self.wire, base_url=base_url, sleep=self.world.sleep)
 
     def _credentials(self) -> Credentials:
         settings = self.settings
@@ -95,12 +103,12 @@ class Providers:
         settings = self.settings
         match settings.verify_provider:
             case "authy":
-                vendor = Vendor("authy", self.wire, base_url=settings.authy_base_url)
+                vendor = self._vendor("authy", settings.authy_base_url)
                 return Authy(vendor, settings.authy_api_key)
             case "codes":
                 host = urlsplit(settings.base_url).hostname or ""
                 compose = partial(texts.code, settings.site_name, host)
-                return Codes(self.messenger, settings.secret_key, compose, clock=self.clock)
+                return Codes(self.messenger, settings.secret_key, compose, clock=self.world.clock)
             case _:
                 service = settings.twilio_verify_service_sid
                 return TwilioVerify(self.twilio, self._credentials(), service)
@@ -109,13 +117,8 @@ class Providers:
         await self.wire.aclose()
 
 
-def create_app(
-    settings: Settings,
-    *,
-    clock: Callable[[], datetime] = utcnow,
-    transport: httpx.AsyncBaseTransport | None = None,
-) -> Starlette:
-    """The ASGI application. ``transport`` stands in for the network to the vendors."""
+def create_app(settings: Settings, world: World = World()) -> Starlette:
+    """The ASGI application."""
     logs.configure(settings.log_format, secret=settings.secret_key)
     assets = Assets(ROOT / "static", reload=settings.development)
     templates = Templates(
@@ -126,41 +129,33 @@ def create_app(
         development=settings.development,
     )
     assemble = _with_sandbox if settings.development else _assemble
-    app = assemble(settings, clock, transport, routes(assets), templates)
+    app = assemble(settings, world, routes(assets), templates)
     app.state.assets = assets
     return app
 
 
 def _with_sandbox(
-    settings: Settings,
-    clock: Callable[[], datetime],
-    transport: httpx.AsyncBaseTransport | None,
-    table: list[BaseRoute],
-    templates: Templates,
+    settings: Settings, world: World, table: list[BaseRoute], templates: Templates
 ) -> Starlette:
     """The application beside its pretend phone network. Not imported in production."""
     from webapp.pages import gallery  # noqa: PLC0415
     from webapp.play import Network, played, with_credentials  # noqa: PLC0415
     from webapp.sandbox import Sandbox  # noqa: PLC0415
 
-    sandbox = Sandbox(clock)
-    network = transport or Network(sandbox, played(settings))
+    sandbox = Sandbox(world.clock)
+    world = replace(world, transport=world.transport or Network(sandbox, played(settings)))
     pages = [
         Route("/sandbox/gallery", gallery.index),
         Route("/sandbox/gallery/{state}", gallery.show),
         *sandbox.routes(templates.answer),
     ]
-    app = _assemble(with_credentials(settings), clock, network, [*pages, *table], templates)
+    app = _assemble(with_credentials(settings), world, [*pages, *table], templates)
     app.state.sandbox = sandbox
     return app
 
 
 def _assemble(
-    settings: Settings,
-    clock: Callable[[], datetime],
-    transport: httpx.AsyncBaseTransport | None,
-    table: list[BaseRoute],
-    templates: Templates,
+    settings: Settings, world: World, table: list[BaseRoute], templates: Templates
 ) -> Starlette:
     app = Starlette(routes=table, lifespan=_lifespan, exception_handlers=_handlers())
     state = app.state
@@ -180,11 +175,11 @@ def _assemble(
         settings.redis_url,
         secret=settings.secret_key,
     )
-    state.providers = Providers(settings, clock, transport)
+    state.providers = Providers(settings, world)
     spending = SpendingLimits(
         settings.sends_per_phone, settings.sends_per_hour, settings.prefix_brake
     )
-    state.outbox = Outbox(state.providers.messenger, spending, clock)
+    state.outbox = Outbox(state.providers.messenger, spending, world.clock)
     state.flow = Flow(
         verifier=state.providers.verifier,
         outbox=state.outbox,
@@ -192,7 +187,7 @@ def _assemble(
         spending=spending,
         secret_key=settings.secret_key,
         site_name=settings.site_name,
-        clock=clock,
+        clock=world.clock,
     )
     # By the socket's scheme it would send a form typed under https on to plain http.
     app.router.redirect_slashes = False

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from webapp.app import Providers, utcnow
+from webapp.app import Providers, World
 from webapp.database import DATABASE_ERRORS, Database
 from webapp.providers import Messenger, ProviderError, Verifier
 from webapp.settings import Settings
@@ -41,7 +41,7 @@ async def _database(settings: Settings) -> AsyncIterator[str]:
 
 
 async def _providers(settings: Settings) -> AsyncIterator[str]:
-    providers = Providers(settings, utcnow)
+    providers = Providers(settings, World())
     checks: dict[str, Verifier | Messenger] = {
         "VERIFY_PROVIDER": providers.verifier,
         "TWILIO_NUMBER": providers.messenger,

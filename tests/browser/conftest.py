@@ -5,6 +5,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,15 @@ def complaints() -> list[str]:
 
 @pytest.fixture
 def visit(chrome: Browser, site: str, complaints: list[str]) -> Iterator[Visit]:
-    """Opens a tab, in a profile of its own, at a path of the site.
+    """Opens a tab, in a profile of its own, at a path of the site."""
+    with tabs(chrome, site, complaints) as open_tab:
+        yield open_tab
+    assert not complaints
+
+
+@contextmanager
+def tabs(chrome: Browser, site: str, complaints: list[str]) -> Iterator[Visit]:
+    """What opens tabs, each in a profile of its own, at a path of the site if one is given.
 
     ``scripts=False`` is without JavaScript; other options are the profile's: ``color_scheme``.
     """
@@ -106,7 +115,6 @@ def visit(chrome: Browser, site: str, complaints: list[str]) -> Iterator[Visit]:
     yield open_tab
     for context in contexts:
         context.close()
-    assert not complaints
 
 
 def _note(message: ConsoleMessage, complaints: list[str]) -> None:

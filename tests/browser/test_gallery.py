@@ -3,14 +3,15 @@
 import json
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Page, ViewportSize
+from playwright.sync_api import Browser, Page, ViewportSize
 
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Visit, tabs
 from webapp.pages.gallery import STATES
 
 PHONE = ViewportSize(width=390, height=844)
@@ -28,7 +29,8 @@ SMALLEST_TARGET = 48
 SMALLEST_TEXT = 16
 
 
-def violations(page: Page, axe: str) -> list[tuple[str, Any]]:
+def violations(page: Page, axe: str = "") -> list[tuple[str, Any]]:
+    """What axe finds; a page needs its script once."""
     page.evaluate(axe)
     options = json.dumps({"runOnly": STANDARDS, "resultTypes": ["violations"]})
     found = page.evaluate(f"async () => (await axe.run(document, {options})).violations")
@@ -48,41 +50,92 @@ def sideways(page: Page) -> int:
     return int(page.evaluate("document.documentElement.scrollWidth - innerWidth"))
 
 
-@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
-def test_axe_finds_nothing_light_or_dark(visit: Visit, axe: str, path: str) -> None:
-    page = visit(path, viewport=PHONE, reduced_motion="reduce")
-    assert violations(page, axe) == []
-    page.emulate_media(color_scheme="dark")
-    page.set_viewport_size(DESK)
-    assert violations(page, axe) == []
+@pytest.fixture(scope="module")
+def grumbles() -> list[str]:
+    """What the browser complained of since somebody looked."""
+    return []
 
 
-@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
-def test_nothing_is_off_the_screen_small_or_large_in_either_direction(
-    visit: Visit, path: str
-) -> None:
+@pytest.fixture(scope="module")
+def tab(chrome: Browser, site: str, grumbles: list[str]) -> Iterator[Page]:
+    """One tab for all states, since to open one costs ten times what it costs to show a page."""
+    with tabs(chrome, site, grumbles) as open_tab:
+        yield open_tab(None, reduced_motion="reduce")
+
+
+@pytest.fixture(scope="module")
+def plain(chrome: Browser, site: str, grumbles: list[str]) -> Iterator[Page]:
+    """A tab without JavaScript."""
+    with tabs(chrome, site, grumbles) as open_tab:
+        yield open_tab(None, scripts=False)
+
+
+@pytest.fixture(scope="module", params=PAGES.values(), ids=PAGES)
+def path(request: pytest.FixtureRequest) -> str:
+    """Every state; it is opened once for all tests that want to see it."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def opened(tab: Page, path: str) -> Page:
+    tab.goto(path)
+    return tab
+
+
+@pytest.fixture
+def state(opened: Page, grumbles: list[str]) -> Iterator[Page]:
+    """The state on a phone, in daylight, left to right."""
+    opened.set_viewport_size(PHONE)
+    yield opened
+    opened.emulate_media(color_scheme="light")
+    opened.evaluate("document.documentElement.dir = 'ltr'")
+    opened.evaluate("document.documentElement.style.fontSize = ''")
+    complaints = grumbles.copy()
+    grumbles.clear()
+    assert complaints == []
+
+
+def test_without_scripts_the_words_are_the_same(state: Page, plain: Page, path: str) -> None:
+    plain.goto(path)
+    ticking = re.compile(r"in \d+ seconds")  # by scripts alone
+    assert ticking.sub("", words(state).replace("Show password ", "")) == ticking.sub(
+        "", words(plain)
+    )
+
+
+def test_axe_finds_nothing_light_or_dark(state: Page, axe: str) -> None:
+    assert violations(state, axe) == []
+    state.emulate_media(color_scheme="dark")
+    state.set_viewport_size(DESK)
+    assert violations(state) == []
+
+
+def test_nothing_is_off_the_screen_small_or_large_in_either_direction(state: Page) -> None:
     for direction in ("ltr", "rtl"):
-        page = visit(f"{path}?dir={direction}", viewport=SMALL)
-        for size in (SMALL, PHONE, DESK):
-            page.set_viewport_size(size)
-            assert sideways(page) <= 0
-        page.set_viewport_size(SMALL)
-        page.evaluate("document.documentElement.style.fontSize = '200%'")
-        assert sideways(page) <= 0
+        state.evaluate("direction => document.documentElement.dir = direction", direction)
+        for size in (DESK, PHONE, SMALL):
+            state.set_viewport_size(size)
+            assert sideways(state) <= 0
+        state.evaluate("document.documentElement.style.fontSize = '200%'")
+        assert sideways(state) <= 0
+        state.evaluate("document.documentElement.style.fontSize = ''")
 
 
-@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
-def test_targets_are_large_and_no_text_is_small(visit: Visit, path: str) -> None:
-    page = visit(path, viewport=PHONE)
-    heights = page.eval_on_selector_all(
+def test_targets_are_large_and_no_text_is_small(state: Page) -> None:
+    heights = state.eval_on_selector_all(
         PRESSED_OR_TYPED,
         "all => all.filter(e => e.checkVisibility()).map(e => [e.outerHTML, e.offsetHeight])",
     )
     assert [target for target, height in heights if height < SMALLEST_TARGET] == []
-    sizes = page.eval_on_selector_all(
+    sizes = state.eval_on_selector_all(
         "body *", "all => all.map(e => [e.tagName, parseFloat(getComputedStyle(e).fontSize)])"
     )
     assert [element for element, size in sizes if size < SMALLEST_TEXT] == []
+
+
+def test_a_state_is_shown_from_right_to_left_where_that_is_asked(visit: Visit) -> None:
+    page = visit("/sandbox/gallery/signup?dir=rtl")
+    assert page.evaluate("document.documentElement.dir") == "rtl"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -97,7 +150,7 @@ def test_colours_forced_or_of_more_contrast_are_followed(
     )
     assert violations(page, axe) == []
     page.emulate_media(forced_colors="active")
-    assert violations(page, axe) == []
+    assert violations(page) == []
 
 
 def test_html_validate_finds_nothing(html_validate: str, site: str, tmp_path: Path) -> None:
@@ -106,12 +159,3 @@ def test_html_validate_finds_nothing(html_validate: str, site: str, tmp_path: Pa
     command = [html_validate, "--formatter", "text", *map(str, sorted(tmp_path.glob("*.html")))]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout + found.stderr
-
-
-@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
-def test_without_scripts_the_words_are_the_same(visit: Visit, path: str) -> None:
-    plain, scripted = visit(path, scripts=False), visit(path)
-    ticking = re.compile(r"in \d+ seconds")  # by scripts alone
-    assert ticking.sub("", words(scripted).replace("Show password ", "")) == ticking.sub(
-        "", words(plain)
-    )
