@@ -43,9 +43,11 @@ from webapp.web.security import (
     AllowedHost,
     AllowedMethods,
     BodyLimit,
+    Https,
     SameOrigin,
     SecurityHeaders,
     client_ip,
+    host_of,
     origin_of,
 )
 from webapp.web.static import Assets
@@ -97,8 +99,7 @@ class Providers:
                 vendor = Vendor("authy", self.client, base_url=settings.authy_base_url)
                 return Authy(vendor, settings.authy_api_key)
             case "codes":
-                host = urlsplit(settings.base_url).hostname or ""
-                compose = partial(texts.code, settings.site_name, host)
+                compose = partial(texts.code, settings.site_name, host_of(settings.base_url))
                 return Codes(self.messenger, settings.secret_key, compose, clock=self.clock)
             case _:
                 service = settings.twilio_verify_service_sid
@@ -207,15 +208,18 @@ def hash_threads(settings: Settings) -> int:
 def _middleware(app: Starlette, settings: Settings) -> list[Middleware]:
     refusal = partial(errors.refusal, app)
     client = partial(client_ip, hops=settings.trusted_proxy_hops)
+    origin = origin_of(settings.base_url)
+    behind_tls = settings.https and settings.trusted_proxy_hops > 0
     return [
         Middleware(SecurityHeaders, https=settings.https),
         Middleware(logs.RequestLog, on_error=refusal, client=client),
         Middleware(Deadline, on_refusal=refusal),
         Middleware(AllowedHost, hosts=_hosts(settings), on_refusal=refusal),
+        *([Middleware(Https, origin=origin)] if behind_tls else []),
         Middleware(AllowedMethods, on_refusal=refusal),
         Middleware(
             SameOrigin,
-            origin=origin_of(settings.base_url),
+            origin=origin,
             on_refusal=refusal,
             exempt="/sandbox/" if settings.development else None,
         ),
@@ -224,11 +228,12 @@ def _middleware(app: Starlette, settings: Settings) -> list[Middleware]:
 
 
 def _hosts(settings: Settings) -> list[str]:
+    host = host_of(settings.base_url)
     if not settings.development:
-        return [settings.host]
+        return [host]
     port = urlsplit(settings.base_url).port
     suffix = f":{port}" if port else ""
-    return [settings.host, f"localhost{suffix}", f"127.0.0.1{suffix}"]
+    return [host, f"localhost{suffix}", f"127.0.0.1{suffix}"]
 
 
 def _handlers() -> dict[Any, Any]:
