@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from webapp.accounts import phones, sessions
 from webapp.accounts.forms import SignupForm, fold_email, typed
+from webapp.accounts.models import User
 from webapp.accounts.phones import Phone
 from webapp.pages import verification
 from webapp.pages.readers import country_of
@@ -33,10 +34,12 @@ async def show(request: Request) -> Response:
 async def submit(request: Request) -> Response:
     settings, fields = request.app.state.settings, await posted(request)
     form = SignupForm.parse(fields, settings.allowed_countries, settings.site_name)
-    key = typed(fields, "key")[:KEY_LENGTH]
+    key, user = typed(fields, "key")[:KEY_LENGTH], await visitor(request)
+    if user and user.verified_at:
+        return go("/")
     if not form.valid:
         return refuse(request, form, key)
-    if await _is_done(request, form):
+    if user and _signed_up_as(user, form):
         return go("/")
     if fault := await too_many(request, "signups"):
         return refuse(request, form, key, fault)
@@ -51,17 +54,13 @@ async def submit(request: Request) -> Response:
     return response
 
 
-async def _is_done(request: Request, form: SignupForm) -> bool:
-    """Whether this browser signed up already: verified, or with the very same email and phone.
+def _signed_up_as(user: User, form: SignupForm) -> bool:
+    """Whether these are the very same email and phone.
 
     Other answers are a correction, from a form that the back button brought back.
     """
-    user = await visitor(request)
-    same = user and (fold_email(form.clean_email), form.number) == (
-        fold_email(user.email),
-        Phone(user.phone, user.country),
-    )
-    return bool(user and (same or user.verified_at))
+    asked = fold_email(form.clean_email), form.number
+    return asked == (fold_email(user.email), Phone(user.phone, user.country))
 
 
 async def _on_to_the_code(request: Request, token: str) -> Response:
