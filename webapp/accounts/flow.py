@@ -18,6 +18,7 @@ from webapp.accounts.limits import (
     CHECKS_PER_VERIFICATION,
     CODE_LIFETIME,
     PHONE_CHANGES,
+    SIGNUP_LIFETIME,
     ChangesSpent,
     ChecksSpent,
     CoolingDown,
@@ -131,13 +132,17 @@ class Flow:
     async def _rejoin(self, user: User) -> str:
         """The same form again: the same account, and no second text while one may be coming."""
         token = await open_session(user.id, self.clock())
+        await self._catch_up(user)
+        return token
+
+    async def _catch_up(self, user: User) -> None:
+        """Send the code that was asked for by the same form before, if it never went out."""
         verification = await verifications.latest(user)
         if verification.sent_at is None:
             try:
                 await self.resend_code(user, Channel.SMS)
             except CoolingDown:
-                log.info("signed_up_twice", user=user.id)
-        return token
+                log.info("asked_twice", user=user.id)
 
     # --- the code, on its way -----------------------------------------------------------------
 
@@ -162,9 +167,11 @@ class Flow:
     async def change_phone(self, user: User, phone: Phone) -> None:
         """Verify another number instead, the rest of the sign-up unchanged.
 
-        Raises ``Refused`` or ``ProviderError``.
+        Asked again after a failure, it sends what was not sent. Raises ``Refused`` or
+        ``ProviderError``.
         """
         if phone.e164 == user.phone:
+            await self._catch_up(user)
             return
         now = self.clock()
         async with in_transaction() as db:
@@ -176,7 +183,7 @@ class Flow:
                 phone_changes=F("phone_changes") + 1,
             )
             if not changed and await mine.exists():
-                raise ChangesSpent
+                raise ChangesSpent(user.created_at + SIGNUP_LIFETIME - now)
             if not changed:
                 return  # the same change, sent twice
             await user.refresh_from_db()
