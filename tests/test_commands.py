@@ -137,6 +137,25 @@ async def test_the_doctor_names_credentials_that_the_vendor_refuses(
 
 
 @ON_SQLITE
+async def test_the_doctor_names_a_verify_service_that_there_is_not(
+    deployment: Deployment, database_url: str, vendor: Sandbox
+) -> None:
+    vendor.fail("20404")
+    status, words = await doctor(deployment, database_url)
+    assert (status, "no such Verify service" in words) == (1, True)
+
+
+@ON_SQLITE
+async def test_the_doctor_names_a_redis_that_does_not_answer(
+    deployment: Deployment, database_url: str
+) -> None:
+    away = f"redis://127.0.0.1:{free_port()}"
+    status, words = await doctor(deployment, database_url, REDIS_URL=away)
+    assert (status, len(words.splitlines())) == (1, 1)
+    assert words.startswith("REDIS_URL: ")
+
+
+@ON_SQLITE
 async def test_the_doctor_names_a_vendor_that_does_not_answer(
     database_url: str, tmp_path: Path
 ) -> None:
