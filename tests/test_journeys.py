@@ -512,3 +512,16 @@ async def test_a_write_from_elsewhere_is_refused(
     answer = await client.post("/signup", data=ADA, headers=headers)
     assert answer.status_code == 403
     assert await phone.texts(NUMBER) == []
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("accepted", "coding"), [("gzip, br", "gzip"), ("br, gzip;q=0", None), ("identity", None)]
+)
+async def test_a_page_is_compressed_where_the_browser_takes_that(
+    client: httpx.AsyncClient, accepted: str, coding: str | None
+) -> None:
+    for path in ("/signup", "/no-such-page"):
+        answer = await client.get(path, headers={"Accept-Encoding": accepted})
+        assert answer.headers.get("content-encoding") == coding
+        assert "<html" in answer.text
