@@ -24,6 +24,7 @@ from tests.servers import PRODUCTION
 from tests.site import UNTHROTTLED
 from tests.visitor import Page, Visitor
 from webapp.accounts.models import OutboxMessage
+from webapp.accounts.phones import readable
 from webapp.app import create_app
 from webapp.providers import authy, twilio
 from webapp.sandbox import Sandbox
@@ -364,11 +365,29 @@ async def test_another_number_meets_a_fault_and_the_same_form_again_sends_its_co
     house.mend()
     assert_told(page, case, "phone")
     assert f'value="{other.number}"' in page.response.text
-    changes = house.rows.one("SELECT phone_changes FROM users WHERE phone = ?", other.number)
+    kept = other if case.charged else ada
+    changes = house.rows.one("SELECT phone_changes FROM users WHERE phone = ?", kept.number)
     assert changes == (case.charged or case.status == 422)
     page = await ada.visitor.post("/verification/phone", {"country": "GB", "phone": other.number})
     assert (page.status, page.step) == (200, "verification")
     assert (await other.type_code()).verified is True
+
+
+@BOTH_WAYS
+@ON("case", [case for case in [*WIRE, verdict(60205, LANDLINE)] if not case.charged], ids=named)
+@only("twilio", "codes")
+async def test_a_number_that_surely_got_no_code_leaves_the_one_before_as_it_was(
+    house: House, ada: Person, case: Case
+) -> None:
+    await ada.sign_up()
+    house.fail(case.fault)
+    other = f"+4474001{next(NUMBERS)}"
+    page = await ada.visitor.post("/verification/phone", {"country": "GB", "phone": other})
+    house.mend()
+    assert_told(page, case, "phone")
+    page = await ada.visitor.visit("/verification")
+    assert readable(ada.number) in page.text
+    assert (await ada.type_code()).verified is True
 
 
 @only("twilio")
