@@ -453,12 +453,12 @@ async def test_an_honest_launch_is_let_through_by_default(
             happenings.append((second + 60, n, number, "entered"))
     for second, n, number, what in sorted(happenings):
         now = start + timedelta(seconds=second)
-        async with in_transaction() as db:
-            if what == "code":
+        if what == "code":
+            async with in_transaction() as db:
                 await attempts.reserve_send(db, number, n, spending, now)
-            else:
-                await attempts.prove(n)
-                await attempts.reserve_confirmation(db, number, spending, now)
+        else:
+            await attempts.prove(n)
+            await attempts.reserve_confirmation(number, spending, now)
 
 
 @ON_SQLITE

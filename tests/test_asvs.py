@@ -13,6 +13,7 @@ import sys
 import time
 import unicodedata
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ from webapp.accounts.purge import purge
 from webapp.app import create_app, hash_threads
 from webapp.database import Database, tls
 from webapp.providers import Channel
-from webapp.providers.pools import http_client
+from webapp.providers.wire import Wire
 from webapp.sandbox import Sandbox
 from webapp.settings import Settings
 
@@ -906,9 +907,9 @@ async def test_a_vendor_for_whose_certificate_nobody_vouches_is_told_nothing() -
     context.load_cert_chain(ROOT / "tests" / "stranger.pem")
     server = await asyncio.start_server(listen, "127.0.0.1", 0, ssl=context)
     port = server.sockets[0].getsockname()[1]
-    async with server, http_client(5.0) as client:
+    async with server, aclosing(Wire(5.0)) as wire:
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
-            await client.post(f"https://localhost:{port}/", data={"To": NUMBER})
+            await wire.send(wire.request("POST", f"https://localhost:{port}/", data={"To": NUMBER}))
     assert not heard
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from urllib.parse import parse_qsl
 
 import httpx
@@ -28,7 +28,8 @@ from webapp.providers import (
     Unreachable,
 )
 from webapp.providers.authy import Authy
-from webapp.providers.transport import Vendor, http_client
+from webapp.providers.transport import Vendor
+from webapp.providers.wire import Wire
 
 ROOT = "https://api.authy.com/protected/json"
 PHONE = "+15005550006"
@@ -40,8 +41,8 @@ class Network:
 
     def __init__(self) -> None:
         self.router = respx.Router()
-        self.client = http_client(10, httpx.MockTransport(self.router.async_handler))
-        self.authy = Authy(Vendor("authy", self.client, sleep=no_time), "key")
+        self.wire = Wire(10, httpx.MockTransport(self.router.async_handler))
+        self.authy = Authy(Vendor("authy", self.wire, sleep=no_time), "key")
 
     def users(self) -> respx.Route:
         body = {"user": {"id": 1635}, "success": True}
@@ -74,7 +75,7 @@ async def no_time(_: float) -> None:
 async def network() -> AsyncIterator[Network]:
     network = Network()
     yield network
-    await network.client.aclose()
+    await network.wire.aclose()
 
 
 def error(code: int, status: int) -> httpx.Response:
@@ -284,15 +285,15 @@ async def test_making_a_user_and_texting_it_share_one_deadline() -> None:
             await asyncio.sleep(wait)
             return httpx.Response(200, json={"user": {"id": 1}, "success": True})
 
-    wire = Clockwork()
-    async with http_client(0.2, wire) as client:
+    vendor = Clockwork()
+    async with aclosing(Wire(0.2, vendor)) as wire:
         began = asyncio.get_running_loop().time()
         with pytest.raises(Unreachable):
-            await Authy(Vendor("authy", client), "key").send(
+            await Authy(Vendor("authy", wire), "key").send(
                 PHONE, email="ada@example.com", channel=Channel.SMS
             )
         assert asyncio.get_running_loop().time() - began < 0.3
-    assert len(wire.asked) == 2
+    assert len(vendor.asked) == 2
 
 
 # Whatever Authy says.

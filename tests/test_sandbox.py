@@ -31,8 +31,9 @@ from webapp.providers import (
 )
 from webapp.providers.authy import Authy
 from webapp.providers.codes import Codes
-from webapp.providers.transport import Vendor, http_client
+from webapp.providers.transport import Vendor
 from webapp.providers.twilio import Credentials, TwilioMessages, TwilioVerify
+from webapp.providers.wire import Wire
 from webapp.sandbox import Sandbox
 from webapp.sandbox.faults import every_fault
 from webapp.sandbox.messages import segments
@@ -51,12 +52,13 @@ class Town:
         self.now = datetime(2026, 5, 1, 12, tzinfo=UTC)
         self.pauses: list[float] = []
         self.sandbox = Sandbox(lambda: self.now, sleep=self.sleep)
-        self.client = http_client(10, httpx.ASGITransport(self.sandbox.vendor_app))
-        twilio = Vendor("twilio", self.client, sleep=self.sleep)
+        network = httpx.ASGITransport(self.sandbox.vendor_app)
+        self.client, self.wire = httpx.AsyncClient(transport=network), Wire(10, network)
+        twilio = Vendor("twilio", self.wire, sleep=self.sleep)
         credentials = Credentials(*LOGIN)
         self.verify = TwilioVerify(twilio, credentials, sandbox.VERIFY_SERVICE_SID)
         self.messages = TwilioMessages(twilio, credentials, number=sandbox.NUMBER)
-        authy = Vendor("authy", self.client, sleep=self.sleep)
+        authy = Vendor("authy", self.wire, sleep=self.sleep)
         self.verifiers: dict[str, Verifier] = {
             "twilio": self.verify,
             "authy": Authy(authy, sandbox.AUTHY_API_KEY),
@@ -402,7 +404,7 @@ async def test_each_host_answers_for_itself_alone(town: Town) -> None:
 
 
 async def test_at_a_base_url_all_of_them_answer(town: Town) -> None:
-    vendor = Vendor("twilio", town.client, base_url="http://127.0.0.1:9000")
+    vendor = Vendor("twilio", town.wire, base_url="http://127.0.0.1:9000")
     verify = TwilioVerify(vendor, Credentials(*LOGIN), sandbox.VERIFY_SERVICE_SID)
     await verify.probe()
     messages = await town.client.get("http://127.0.0.1:9000/sandbox/messages.json")

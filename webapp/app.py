@@ -32,8 +32,9 @@ from webapp.pages import errors
 from webapp.providers import Messenger, Verifier
 from webapp.providers.authy import Authy
 from webapp.providers.codes import Codes
-from webapp.providers.transport import Vendor, http_client
+from webapp.providers.transport import Vendor
 from webapp.providers.twilio import Credentials, TwilioMessages, TwilioVerify
+from webapp.providers.wire import Wire
 from webapp.routes import routes
 from webapp.settings import Settings
 from webapp.web import log as logs
@@ -64,7 +65,7 @@ def utcnow() -> datetime:
 
 
 class Providers:
-    """The vendors as the settings choose them, over one HTTP client."""
+    """The vendors as the settings choose them, over one wire."""
 
     def __init__(
         self,
@@ -73,8 +74,8 @@ class Providers:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.settings, self.clock = settings, clock
-        self.client = http_client(settings.provider_timeout, transport)
-        self.twilio = Vendor("twilio", self.client, base_url=settings.twilio_base_url)
+        self.wire = Wire(settings.provider_timeout, transport)
+        self.twilio = Vendor("twilio", self.wire, base_url=settings.twilio_base_url)
         self.messenger: Messenger = TwilioMessages(
             self.twilio,
             self._credentials(),
@@ -96,7 +97,7 @@ class Providers:
         settings = self.settings
         match settings.verify_provider:
             case "authy":
-                vendor = Vendor("authy", self.client, base_url=settings.authy_base_url)
+                vendor = Vendor("authy", self.wire, base_url=settings.authy_base_url)
                 return Authy(vendor, settings.authy_api_key)
             case "codes":
                 compose = partial(texts.code, settings.site_name, host_of(settings.base_url))
@@ -106,7 +107,7 @@ class Providers:
                 return TwilioVerify(self.twilio, self._credentials(), service)
 
     async def aclose(self) -> None:
-        await self.client.aclose()
+        await self.wire.aclose()
 
 
 def create_app(

@@ -5,7 +5,7 @@ from dataclasses import replace
 import httpx
 
 from webapp import sandbox
-from webapp.providers.pools import Pools
+from webapp.providers.wire import Pools
 from webapp.settings import Settings
 
 TWILIO_HOSTS = frozenset({"verify.twilio.com", "api.twilio.com"})

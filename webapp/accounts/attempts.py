@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 import structlog
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.queryset import QuerySet
+from tortoise.transactions import in_transaction
 
 from webapp.accounts.limits import (
     BRAKE_WINDOW,
-    BUDGET_KEPT_FOR_KNOWN,
     BUDGET_WINDOW,
     DAY,
     WRONG_CHECKS_PER_PHONE,
@@ -32,31 +32,55 @@ log = structlog.get_logger(__name__)
 NO_VERIFICATION = 0  # a confirmation text belongs to none
 
 
+# The limits of a send in one statement, each left out where it is null.
+ALLOWED = """
+    (CAST($1 AS integer) IS NULL OR $1 >
+        (SELECT count(*) FROM attempts WHERE phone = $4 AND kind IN ($6, $7) AND at > $8
+         AND verification_id <> $9))
+    AND (CAST($2 AS integer) IS NULL OR $2 >
+        (SELECT count(*) FROM attempts WHERE prefix = $5 AND at > $10 AND NOT proven))
+    AND (CAST($3 AS integer) IS NULL OR $3 >
+        (SELECT count(*) FROM attempts WHERE at > $11 AND kind = $6))
+"""
+
+
 async def reserve_send(
     db: BaseDBAsyncClient, phone: str, verification_id: int, spending: SpendingLimits, now: datetime
 ) -> None:
     """Write one code to ``phone`` down as sent, or raise the ``Refused`` of the limit it breaks."""
     prefix = dialling_prefix(phone)
-    if spending != SpendingLimits(None, None, None):
-        await serialise(db, "sends")
+    send = Attempt(
+        kind=Kind.SEND, phone=phone, prefix=prefix, verification_id=verification_id, at=now
+    )
+    if spending == SpendingLimits(None, None, None):
+        await add(send)
+        return
+    await serialise(db, "sends")
+    reserved = await add(
+        send,
+        ALLOWED,
+        spending.sends_per_phone,
+        spending.prefix_brake,
+        spending.sends_per_hour_for_anybody,
+        phone,
+        prefix,
+        Kind.SEND,
+        Kind.REFUSED,
+        now - DAY,
+        NO_VERIFICATION,
+        now - BRAKE_WINDOW,
+        now - BUDGET_WINDOW,
+    )
+    if not reserved:  # one after the other, to tell which limit it is, or to find that we know them
         await _phone_allows(phone, spending.sends_per_phone, now)
         await _prefix_allows(prefix, spending.prefix_brake, now)
-        await _budget_allows(phone, spending.sends_per_hour, now)
-    await add(
-        Attempt(kind=Kind.SEND, phone=phone, prefix=prefix, verification_id=verification_id, at=now)
-    )
+        await _budget_allows(phone, spending, now)
+        await add(send)
 
 
-async def reserve_confirmation(
-    db: BaseDBAsyncClient, phone: str, spending: SpendingLimits, now: datetime
-) -> Attempt:
+async def reserve_confirmation(phone: str, spending: SpendingLimits, now: datetime) -> Attempt:
     """Write a confirmation text down as sent; raises ``BudgetSpent`` when it has to wait."""
-    if spending.sends_per_hour is not None:
-        await serialise(db, "sends")
-        await _within(
-            _sends(now - BUDGET_WINDOW), spending.sends_per_hour, BUDGET_WINDOW, now, BudgetSpent
-        )
-    attempt = Attempt(
+    send = Attempt(
         kind=Kind.SEND,
         phone=phone,
         prefix=dialling_prefix(phone),
@@ -64,8 +88,17 @@ async def reserve_confirmation(
         proven=True,
         at=now,
     )
-    await add(attempt)
-    return attempt
+    if spending.sends_per_hour is None:
+        await add(send)
+        return send
+    async with in_transaction() as db:
+        await serialise(db, "sends")
+        since = now - BUDGET_WINDOW
+        within = "$1 > (SELECT count(*) FROM attempts WHERE at > $2 AND kind = $3)"
+        if not await add(send, within, spending.sends_per_hour, since, Kind.SEND):
+            await _within(_sends(since), spending.sends_per_hour, BUDGET_WINDOW, now, BudgetSpent)
+            await add(send)
+    return send
 
 
 async def reserve_check(
@@ -73,19 +106,17 @@ async def reserve_check(
 ) -> None:
     """Write one guess for ``phone`` down, before it is known to be wrong."""
     await serialise(db, f"checks {phone}")
-    [wrong] = await run(
-        "SELECT count(*) AS checks FROM attempts"
-        " WHERE phone = $1 AND kind = $2 AND at > $3 AND NOT proven",
-        phone,
-        Kind.CHECK,
-        now - DAY,
+    check = Attempt(
+        kind=Kind.CHECK, phone=phone, prefix="", verification_id=verification_id, at=now
     )
-    if wrong["checks"] >= WRONG_CHECKS_PER_PHONE:
+    fewer = (
+        "$1 > (SELECT count(*) FROM attempts"
+        " WHERE phone = $2 AND kind = $3 AND at > $4 AND NOT proven)"
+    )
+    if not await add(check, fewer, WRONG_CHECKS_PER_PHONE, phone, Kind.CHECK, now - DAY):
         checks = Attempt.filter(phone=phone, kind=Kind.CHECK, at__gt=now - DAY, proven=False)
         await _within(checks, WRONG_CHECKS_PER_PHONE, DAY, now, PhoneChecksSpent)
-    await add(
-        Attempt(kind=Kind.CHECK, phone=phone, prefix="", verification_id=verification_id, at=now)
-    )
+        await add(check)
 
 
 async def give_back(kind: Kind, verification_id: int) -> None:
@@ -134,14 +165,14 @@ async def _prefix_allows(prefix: str, most: int | None, now: datetime) -> None:
         raise
 
 
-async def _budget_allows(phone: str, most: int | None, now: datetime) -> None:
+async def _budget_allows(phone: str, spending: SpendingLimits, now: datetime) -> None:
     """The last part of the budget is for people we know: an attack must not lock them out."""
-    if most is None:
+    most, for_anybody = spending.sends_per_hour, spending.sends_per_hour_for_anybody
+    if most is None or for_anybody is None:
         return
     sends = _sends(now - BUDGET_WINDOW)
-    kept = int(most * BUDGET_KEPT_FOR_KNOWN)
     spent = await sends.count()
-    if spent < most - kept:
+    if spent < for_anybody:
         return
     if spent < most and await User.exists(phone=phone, verified_at__not_isnull=True):
         return

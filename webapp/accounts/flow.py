@@ -348,7 +348,7 @@ class Flow:
                 await self.outbox.write(verification.phone, texts.confirmation(self.site_name))
                 await replace_sessions(user.id, now, token)
         except IntegrityError as error:
-            await Verification.filter(id=verification.id).update(outcome=Outcome.EMAIL_TAKEN)
+            await verifications.email_taken(verification)
             await attempts.prove(verification.id)
             log.info("email_taken", user=user.id, verification=verification.id)
             raise EmailTaken from error

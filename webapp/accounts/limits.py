@@ -49,6 +49,12 @@ class SpendingLimits:
     sends_per_hour: int | None  # the whole site
     prefix_brake: int | None  # unverified sends to one dialling prefix in an hour
 
+    @property
+    def sends_per_hour_for_anybody(self) -> int | None:
+        """The part of the budget that is not kept for numbers that verified before."""
+        most = self.sends_per_hour
+        return None if most is None else most - int(most * BUDGET_KEPT_FOR_KNOWN)
+
 
 class Refused(Exception):
     """A limit stands in the way; ``wait`` says how long, where waiting helps."""

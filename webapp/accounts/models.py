@@ -134,8 +134,8 @@ class OutboxMessage(Model):
     """A text that must go out once, whatever happens to the process that wrote it.
 
     ``next_attempt_at`` is also the lease: whoever takes a message moves it into the future.
-    ``tried_at`` is set before the vendor is called, so that a later attempt knows that the vendor
-    may have the text already.
+    ``tried_at`` is set with it, and taken back where the vendor surely has not got the text: an
+    attempt that finds it set asks the vendor first.
     """
 
     id = fields.BigIntField(primary_key=True)

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from tortoise.transactions import in_transaction
 
 from webapp.accounts import attempts, statements
 from webapp.accounts.limits import BudgetSpent, SpendingLimits
@@ -89,18 +88,27 @@ class Outbox:
         return len(messages)
 
     async def _lease(self) -> list[OutboxMessage]:
-        """Take a batch: nobody else sees it before the lease is over."""
+        """Take a batch: nobody else sees it before the lease is over.
+
+        To all others it looks tried from here on, in case this process ends before it can tell.
+        """
         now = self.clock()
         rows = await statements.run(
-            "UPDATE outbox SET next_attempt_at = $1, attempts = attempts + 1 WHERE id IN"
-            " (SELECT id FROM outbox WHERE state = $2 AND next_attempt_at <= $3"
-            " ORDER BY next_attempt_at LIMIT $4 FOR UPDATE SKIP LOCKED) RETURNING *",
+            "UPDATE outbox SET next_attempt_at = $1, attempts = attempts + 1,"
+            " tried_at = COALESCE(tried_at, $2) WHERE id IN"
+            " (SELECT id FROM outbox WHERE state = $3 AND next_attempt_at <= $4"
+            " ORDER BY next_attempt_at LIMIT $5 FOR UPDATE SKIP LOCKED) RETURNING *",
             now + LEASE,
+            now,
             Delivery.PENDING,
             now,
             BATCH,
         )
-        return [statements.loaded(OutboxMessage, row) for row in rows]
+        messages = [statements.loaded(OutboxMessage, row) for row in rows]
+        for message in messages:
+            if message.tried_at == now:
+                message.tried_at = None
+        return messages
 
     async def _deliver(self, message: OutboxMessage) -> None:
         try:
@@ -127,16 +135,13 @@ class Outbox:
 
     async def _send(self, message: OutboxMessage) -> None:
         now = self.clock()
-        async with in_transaction() as db:
-            await statements.run("UPDATE outbox SET tried_at = $2 WHERE id = $1", message.id, now)
-            attempt = await attempts.reserve_confirmation(db, message.to, self.spending, now)
-        message.tried_at = now
+        attempt = await attempts.reserve_confirmation(message.to, self.spending, now)
+        message.tried_at = message.tried_at or now
         try:
             reference = await self.messenger.send(message.to, message.body)
         except ProviderError as error:
             if not error.maybe_sent:
                 message.tried_at = None
-                await OutboxMessage.filter(id=message.id).update(tried_at=None)
                 await attempt.delete()
             raise
         await self._done(message, reference)
@@ -155,7 +160,7 @@ class Outbox:
         now, kind = self.clock(), type(error).__name__
         if isinstance(error, FINAL) or now - message.created_at > GIVE_UP_AFTER:
             log.error("text_given_up", message=message.id, kind=kind, error=error.code)
-            await OutboxMessage.filter(id=message.id).update(state=Delivery.FAILED, done_at=now)
+            await self._note(message, state=Delivery.FAILED, done_at=now)
             return
         wait = min(FIRST_RETRY * 2 ** min(message.attempts, 10), LONGEST_RETRY)
         if error.maybe_sent:
@@ -164,7 +169,11 @@ class Outbox:
         await self._again(message, max(wait, timedelta(seconds=error.retry_after or 0)))
 
     async def _again(self, message: OutboxMessage, wait: timedelta) -> None:
-        await OutboxMessage.filter(id=message.id).update(next_attempt_at=self.clock() + wait)
+        await self._note(message, next_attempt_at=self.clock() + wait)
+
+    async def _note(self, message: OutboxMessage, **changes: Any) -> None:
+        """Write ``changes`` down, and whether the vendor may have the text."""
+        await OutboxMessage.filter(id=message.id).update(tried_at=message.tried_at, **changes)
 
 
 @asynccontextmanager

@@ -1,13 +1,10 @@
 """One number, one spelling: E.164. Numbers are understood by libphonenumber."""
 
-import unicodedata
 from dataclasses import dataclass
 from functools import cache
 
 import phonenumbers
-from babel import Locale
 from phonenumbers import (
-    COUNTRY_CODE_TO_REGION_CODE,
     SUPPORTED_REGIONS,
     NumberParseException,
     PhoneNumber,
@@ -16,8 +13,6 @@ from phonenumbers import (
     ValidationResult,
 )
 
-# Asking phonenumbers for each code would load what it knows of all the world's numbers: 5 MB.
-DIALS = {code: dial for dial, codes in COUNTRY_CODE_TO_REGION_CODE.items() for code in codes}
 TEXTABLE = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE, PhoneNumberType.VOIP}
 NORTH_AMERICA = 1  # where a personal number (+1 500) costs what any number costs; +44 70 does not
 PREFIX_DIGITS = 3  # after the country code: an operator's range, or a North American area code
@@ -44,16 +39,6 @@ class Phone:
 
     e164: str
     country: str  # ISO 3166
-
-
-@dataclass(frozen=True, slots=True)
-class Country:
-    """A row of the country list."""
-
-    code: str  # ISO 3166
-    name: str
-    flag: str
-    dial: str  # "+44"
 
 
 def parse(typed: str, country: str, allowed: frozenset[str] = frozenset()) -> Phone:
@@ -132,24 +117,3 @@ def dialling_prefix(e164: str) -> str:
     """The country code and the digits after it that name an operator's range or an area."""
     code = phonenumbers.parse(e164).country_code
     return e164[: 1 + len(str(code)) + PREFIX_DIGITS]
-
-
-@cache
-def countries(allowed: frozenset[str] = frozenset()) -> tuple[Country, ...]:
-    """Every region libphonenumber knows, or those ``allowed``, in English alphabetical order."""
-    names = Locale("en").territories
-    rows = (
-        Country(code, names.get(code, code), _flag(code), f"+{DIALS[code]}")
-        for code in (allowed or SUPPORTED_REGIONS)
-    )
-    return tuple(sorted(rows, key=lambda row: _alphabetical(row.name)))
-
-
-def _flag(code: str) -> str:
-    return "".join(chr(0x1F1E6 + ord(letter) - ord("A")) for letter in code)
-
-
-def _alphabetical(name: str) -> str:
-    """Åland stands with A, Côte d'Ivoire with C."""
-    letters = unicodedata.normalize("NFKD", name).casefold()
-    return "".join(letter for letter in letters if not unicodedata.combining(letter))

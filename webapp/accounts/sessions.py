@@ -5,12 +5,20 @@ import hmac
 from base64 import urlsafe_b64encode
 from datetime import datetime
 from secrets import token_urlsafe
+from typing import NamedTuple
 
 from webapp.accounts.limits import SESSION_IDLE, SESSION_LIFETIME, SESSION_TOUCH
-from webapp.accounts.models import Session, User
-from webapp.accounts.statements import add, loaded, run
+from webapp.accounts.models import Session, User, Verification
+from webapp.accounts.statements import add, columns_of, loaded, run
 
 TOKEN_BYTES = 32  # 256 bits (ASVS 7.2.3)
+
+
+class Visitor(NamedTuple):
+    """The person whose browser it is, and the verification that counts."""
+
+    user: User
+    verification: Verification
 
 
 def token_hash(token: str) -> str:
@@ -53,11 +61,13 @@ async def close_session(token: str) -> None:
     await Session.filter(token_hash=token_hash(token)).delete()
 
 
-async def visitor(token: str, now: datetime) -> User | None:
+async def visitor(token: str, now: datetime) -> Visitor | None:
     """Whose session ``token`` is, unless it idled or aged out (ASVS 7.3)."""
     rows = await run(
-        "SELECT users.*, sessions.last_seen_at < $2 AS stale"
+        f"SELECT users.*, {columns_of(Verification, 'latest')}, last_seen_at < $2 AS stale"  # noqa: S608
         " FROM sessions JOIN users ON users.id = sessions.user_id"
+        " JOIN verifications latest ON latest.id ="
+        " (SELECT id FROM verifications WHERE user_id = users.id ORDER BY id DESC LIMIT 1)"
         " WHERE token_hash = $1 AND last_seen_at >= $3 AND sessions.created_at >= $4",
         token_hash(token),
         now - SESSION_TOUCH,
@@ -68,4 +78,4 @@ async def visitor(token: str, now: datetime) -> User | None:
         return None
     if rows[0]["stale"]:
         await Session.filter(token_hash=token_hash(token)).update(last_seen_at=now)
-    return loaded(User, rows[0])
+    return Visitor(loaded(User, rows[0]), loaded(Verification, rows[0], "latest_"))

@@ -28,17 +28,31 @@ async def run(sql: str, *values: object) -> Sequence[Row]:
     return await connection.execute_query_dict(sql, list(values))
 
 
-async def add(model: Model) -> None:
-    """Save a new row; where the database numbers them, the model has its number afterwards."""
-    columns, sql = _insert(type(model))
-    rows = await run(sql, *(getattr(model, column) for column in columns))
-    model.pk = rows[0][model._meta.pk_attr]  # noqa: SLF001
-    model._saved_in_db = True  # noqa: SLF001 - without it Tortoise does not delete it
+async def add(model: Model, condition: str = "", *values: object) -> bool:
+    """Save a new row, if ``condition`` holds, in which ``values`` stand: whether it did.
+
+    Where the database numbers its rows, the model has its number afterwards.
+    """
+    columns, sql = _insert(type(model), condition, len(values))
+    rows = await run(sql, *values, *(getattr(model, column) for column in columns))
+    if rows:
+        model.pk = rows[0][model._meta.pk_attr]  # noqa: SLF001
+        model._saved_in_db = True  # noqa: SLF001 - without it Tortoise does not delete it
+    return bool(rows)
 
 
-def loaded(model: type[SomeModel], row: Row) -> SomeModel:
-    """The model of a row that has all of its columns."""
+def loaded(model: type[SomeModel], row: Row, prefix: str = "") -> SomeModel:
+    """The model of a row that has all of its columns, their names behind ``prefix``."""
+    if prefix:
+        row = {name.removeprefix(prefix): row[name] for name in row if name.startswith(prefix)}
     return model._init_from_db(**row)  # noqa: SLF001
+
+
+@cache
+def columns_of(model: type[Model], alias: str) -> str:
+    """What selects every column of the table ``alias``, for ``loaded`` with the prefix "alias_"."""
+    columns = model._meta.fields_db_projection.values()  # noqa: SLF001
+    return ", ".join(f'{alias}."{column}" AS {alias}_{column}' for column in columns)
 
 
 @cache
@@ -48,8 +62,8 @@ def _for_sqlite(sql: str) -> str:
 
 
 @cache
-def _insert(model: type[Model]) -> tuple[list[str], str]:
-    """The columns to give values to, and the statement that takes them."""
+def _insert(model: type[Model], condition: str, before: int) -> tuple[list[str], str]:
+    """The columns to give values to, after those of the condition, and the statement."""
     meta = model._meta  # noqa: SLF001
     columns = [
         column
@@ -57,6 +71,7 @@ def _insert(model: type[Model]) -> tuple[list[str], str]:
         if column not in meta.generated_db_fields
     ]
     names = ", ".join(f'"{column}"' for column in columns)
-    places = ", ".join(f"${place}" for place in range(1, len(columns) + 1))
+    places = ", ".join(f"${before + place}" for place in range(1, len(columns) + 1))
+    row = f"SELECT {places} WHERE {condition}" if condition else f"VALUES ({places})"
     table, key = meta.db_table, meta.db_pk_column
-    return columns, f"INSERT INTO {table} ({names}) VALUES ({places}) RETURNING {key}"  # noqa: S608
+    return columns, f"INSERT INTO {table} ({names}) {row} RETURNING {key}"

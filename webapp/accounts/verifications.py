@@ -219,6 +219,12 @@ async def exhaust(verification: Verification) -> None:
     await still_pending(verification).update(checks=CHECKS_PER_VERIFICATION)
 
 
+async def email_taken(verification: Verification) -> None:
+    """The phone is proven, but the email is another account's."""
+    verification.outcome = Outcome.EMAIL_TAKEN
+    await Verification.filter(id=verification.id).update(outcome=Outcome.EMAIL_TAKEN)
+
+
 async def expire(verification: Verification, now: datetime) -> None:
     """The code is over at the vendor: a new one may be asked for at once."""
     await still_pending(verification).update(expires_at=now, next_send_at=now)

@@ -4,17 +4,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts import phones, sessions
-from webapp.accounts.models import User
+from webapp.accounts.models import User, Verification
 from webapp.pages.visitors import ACCOUNT, SIGNUP, cookie, email_taken, go, visitor
 from webapp.web.templates import page
 
 
 async def show(request: Request) -> Response:
-    user = await visitor(request)
-    return await render_step(request, user) if user else go(SIGNUP)
+    there = await visitor(request)
+    return render_step(request, *there) if there else go(SIGNUP)
 
 
-async def render_step(request: Request, user: User) -> Response:
+def render_step(request: Request, user: User, verification: Verification) -> Response:
     """The account as it stands: verified, not yet, or its email somebody else's."""
     return page(
         request,
@@ -24,7 +24,7 @@ async def render_step(request: Request, user: User) -> Response:
         email=user.email,
         phone=phones.readable(user.phone),
         verified=user.verified_at is not None,
-        email_taken=user.verified_at is None and await email_taken(user),
+        email_taken=user.verified_at is None and email_taken(verification),
     )
 
 

@@ -8,10 +8,11 @@ from webapp.pages.visitors import ACCOUNT, SIGNUP, VERIFICATION, email_taken, go
 
 async def show(request: Request) -> Response:
     """To the step where this browser is."""
-    user = await visitor(request)
-    if user is None:
+    there = await visitor(request)
+    if there is None:
         return go(SIGNUP)
-    return go(ACCOUNT if user.verified_at or await email_taken(user) else VERIFICATION)
+    done = there.user.verified_at or email_taken(there.verification)
+    return go(ACCOUNT if done else VERIFICATION)
 
 
 async def healthz(_: Request) -> Response:

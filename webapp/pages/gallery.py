@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts import limits, phones
+from webapp.accounts.countries import countries
 from webapp.accounts.flow import CodeExpired, WrongCode
 from webapp.accounts.forms import CodeForm, PhoneForm, SignupForm
 from webapp.pages import errors, verification
@@ -108,7 +109,7 @@ def _stopped(form: SignupForm | PhoneForm | CodeForm, fault: Problem | None) -> 
 
 
 def _numbers(form: PhoneForm) -> dict[str, Any]:
-    return {"countries": phones.countries(), "example": phones.example(form.country)}
+    return {"countries": countries(), "example": phones.example(form.country)}
 
 
 def _checking(obstacle: Obstacle) -> Problem:

@@ -2,9 +2,10 @@
 
 import re
 
-from babel.core import get_global
 from phonenumbers import SUPPORTED_REGIONS
 from starlette.datastructures import Headers
+
+from webapp.accounts.countries import country_speaking
 
 # Cloudflare's, Vercel's, App Engine's and CloudFront's own; any other is only a wrong preselection.
 COUNTRY_HEADERS = (
@@ -35,5 +36,4 @@ def _region(language: str) -> str:
         return ""
     if match["region"]:
         return match["region"].upper()
-    likely: str = get_global("likely_subtags").get(match["language"].lower(), "")
-    return likely.rpartition("_")[2]
+    return country_speaking(match["language"].lower())

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts import phones, sessions
+from webapp.accounts.countries import countries
 from webapp.accounts.forms import SignupForm, fold_email, typed
 from webapp.accounts.models import User
 from webapp.accounts.phones import Phone
@@ -34,12 +35,12 @@ async def show(request: Request) -> Response:
 async def submit(request: Request) -> Response:
     settings, fields = request.app.state.settings, await posted(request)
     form = SignupForm.parse(fields, settings.allowed_countries, settings.site_name)
-    key, user = typed(fields, "key")[:KEY_LENGTH], await visitor(request)
-    if user and user.verified_at:
+    key, there = typed(fields, "key")[:KEY_LENGTH], await visitor(request)
+    if there and there.user.verified_at:
         return go("/")
     if not form.valid:
         return refuse(request, form, key)
-    if user and _signed_up_as(user, form):
+    if there and _signed_up_as(there.user, form):
         return go("/")
     if fault := await too_many(request, "signups"):
         return refuse(request, form, key, fault)
@@ -64,8 +65,10 @@ def _signed_up_as(user: User, form: SignupForm) -> bool:
 
 
 async def _on_to_the_code(request: Request, token: str) -> Response:
-    user = await sessions.visitor(token, flow(request).clock()) if is_fragment(request) else None
-    return await verification.render_step(request, user) if user else go(VERIFICATION)
+    there = await sessions.visitor(token, flow(request).clock()) if is_fragment(request) else None
+    if not there:
+        return go(VERIFICATION)
+    return await verification.render_step(request, there.user, verification=there.verification)
 
 
 def refuse(request: Request, form: SignupForm, key: str, fault: Problem | None = None) -> Response:
@@ -89,7 +92,7 @@ def context(request: Request, form: SignupForm, key: str) -> dict[str, Any]:
     return {
         "form": form,
         "signup_key": key,
-        "countries": phones.countries(allowed),
+        "countries": countries(allowed),
         "example": phones.example(form.country),
     }
 

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts import phones, sessions, verifications
+from webapp.accounts.countries import countries
 from webapp.accounts.flow import EmailTaken
 from webapp.accounts.forms import CodeForm, PhoneForm, typed
 from webapp.accounts.models import User, Verification
@@ -52,12 +53,12 @@ async def submit(request: Request) -> Response:
         former = cookie(request).read(request)
         token = await flow(request).check_code(user, verification, form.digits, former)
     except EmailTaken:
-        return await _on_to_the_account(request, user)
+        return _on_to_the_account(request, *there)
     except OBSTACLES as obstacle:
         return await refuse(request, user, form, problem(obstacle, checking=True))
     if is_fragment(request):
         await user.refresh_from_db()
-    response = await _on_to_the_account(request, user)
+    response = _on_to_the_account(request, *there)
     if token:
         cookie(request).write(response, token)
     return response
@@ -71,16 +72,18 @@ async def _answer_again(request: Request, form: CodeForm) -> Response | None:
     if await request.app.state.throttle.hit("answers", former):
         return None
     token = await flow(request).session_after(former, form.digits)
-    user = await sessions.visitor(token, flow(request).clock()) if token else None
-    if not (token and user):
+    there = await sessions.visitor(token, flow(request).clock()) if token else None
+    if not (token and there):
         return None
-    response = await _on_to_the_account(request, user)
+    response = _on_to_the_account(request, *there)
     cookie(request).write(response, token)
     return response
 
 
-async def _on_to_the_account(request: Request, user: User) -> Response:
-    return await account.render_step(request, user) if is_fragment(request) else go(ACCOUNT)
+def _on_to_the_account(request: Request, user: User, verification: Verification) -> Response:
+    if is_fragment(request):
+        return account.render_step(request, user, verification)
+    return go(ACCOUNT)
 
 
 async def resend(request: Request) -> Response:
@@ -177,7 +180,7 @@ def _phone_page(
         status=status,
         retry_after=fault.retry_after if fault else None,
         form=form,
-        countries=phones.countries(request.app.state.settings.allowed_countries),
+        countries=countries(request.app.state.settings.allowed_countries),
         example=phones.example(form.country),
         phone=phones.readable(user.phone),
         problem=fault.words if fault and not fault.field else None,

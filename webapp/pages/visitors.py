@@ -5,9 +5,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from webapp.accounts import sessions, verifications
+from webapp.accounts import sessions
 from webapp.accounts.flow import Flow
-from webapp.accounts.models import Outcome, User, Verification
+from webapp.accounts.models import Outcome, Verification
+from webapp.accounts.sessions import Visitor
 from webapp.pages.words import Problem, throttled
 from webapp.web.cookies import SessionCookie
 from webapp.web.security import client_ip
@@ -23,29 +24,22 @@ def cookie(request: Request) -> SessionCookie:
     return request.app.state.cookie  # type: ignore[no-any-return]
 
 
-async def visitor(request: Request) -> User | None:
+async def visitor(request: Request) -> Visitor | None:
     """The person whose browser this is."""
     token = cookie(request).read(request)
     return await sessions.visitor(token, flow(request).clock()) if token else None
 
 
-async def unverified(request: Request) -> tuple[User, Verification] | Response:
+async def unverified(request: Request) -> Visitor | Response:
     """The person at the code step, or the way to the step where this browser is."""
-    user = await visitor(request)
-    if user is None:
+    there = await visitor(request)
+    if there is None:
         return go(SIGNUP)
-    if user.verified_at:
-        return go(ACCOUNT)
-    verification = await verifications.latest(user)
-    return go(ACCOUNT) if _email_taken(verification) else (user, verification)
+    return go(ACCOUNT) if there.user.verified_at or email_taken(there.verification) else there
 
 
-async def email_taken(user: User) -> bool:
+def email_taken(verification: Verification) -> bool:
     """Whether the phone is proven, but the email was somebody else's already."""
-    return _email_taken(await verifications.latest(user))
-
-
-def _email_taken(verification: Verification) -> bool:
     return verification.outcome is Outcome.EMAIL_TAKEN
 
 

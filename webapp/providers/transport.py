@@ -1,4 +1,4 @@
-"""Calls to vendors over one HTTP client: bounded in number and time, repeated only where safe."""
+"""Calls to vendors over one wire: bounded in number and time, repeated only where safe."""
 
 import asyncio
 import json
@@ -16,22 +16,10 @@ import httpx
 import structlog
 
 from webapp.providers import Blocked, Busy, Misconfigured, ProviderError, Unreachable
-from webapp.providers.pools import LONGEST, http_client
-
-__all__ = [
-    "Answer",
-    "Judge",
-    "Kinds",
-    "Vendor",
-    "http_client",
-    "refusal",
-    "retry_after",
-    "unreadable",
-]
+from webapp.providers.wire import Wire
 
 AT_ONCE = 1000  # calls in flight to one vendor from one process
 ATTEMPTS = 3
-LARGEST_ANSWER = 1 << 20  # bytes; the longest we ask for, a list of texts, is a tenth of it
 FURTHEST = 86_400.0  # seconds: a Retry-After beyond a day is rubbish or might as well be
 
 log = structlog.get_logger("providers")
@@ -106,7 +94,6 @@ UNCLEAR = (2, 5)  # hundreds: a yes that is none, a fault of the vendor's
 class _Call:
     name: str
     request: httpx.Request
-    auth: tuple[str, str] | None
     judge: Judge
     until: float
 
@@ -117,7 +104,7 @@ class Vendor:
     def __init__(
         self,
         name: str,
-        client: httpx.AsyncClient,
+        wire: Wire,
         *,
         base_url: str = "",
         at_once: int = AT_ONCE,
@@ -125,7 +112,7 @@ class Vendor:
     ) -> None:
         """``base_url`` stands in for the scheme and host of every call; the path is unchanged."""
         self.name = name
-        self._client = client
+        self._wire = wire
         self._base_url = base_url.rstrip("/")
         self._at_once = at_once
         self._sleep = sleep
@@ -133,7 +120,7 @@ class Vendor:
 
     def deadline(self) -> float:
         """When a call that starts now has to be over, by the event loop's clock."""
-        return asyncio.get_running_loop().time() + (self._client.timeout.read or LONGEST)
+        return asyncio.get_running_loop().time() + self._wire.timeout
 
     async def call(
         self,
@@ -157,10 +144,10 @@ class Vendor:
             raise Busy(f"{self.name}: {self._at_once} calls in flight", retry_after=1.0)
         self._in_flight += 1
         try:
-            request = self._client.build_request(
-                method, self._at(url), params=params, data=data, headers=headers
+            request = self._wire.request(
+                method, self._at(url), params=params, data=data, headers=headers, auth=auth
             )
-            return await self._insist(_Call(name, request, auth, judge, until or self.deadline()))
+            return await self._insist(_Call(name, request, judge, until or self.deadline()))
         finally:
             self._in_flight -= 1
 
@@ -197,15 +184,10 @@ class Vendor:
     async def _ask(self, call: _Call) -> Answer:
         try:
             async with asyncio.timeout_at(call.until):
-                response = await self._client.send(call.request, auth=call.auth, stream=True)
-                try:
-                    content = await _read(response)
-                finally:
-                    await response.aclose()
+                return Answer(*await self._wire.send(call.request))
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, TimeoutError) as fault:
             # httpx's words may quote the URL, in which Authy's codes are: none in a traceback.
             raise self._unreachable(type(fault)) from None
-        return Answer(response.status_code, response.headers, content)
 
     def _unreachable(self, fault: type[Exception]) -> Unreachable:
         return Unreachable(
@@ -214,7 +196,7 @@ class Vendor:
 
     def _fits(self, pause: float, call: _Call) -> bool:
         """Whether another attempt has the time to tell "never connected" from "no answer"."""
-        return _now() + pause + 1.1 * (self._client.timeout.connect or 0) <= call.until
+        return _now() + pause + 1.1 * self._wire.connect_timeout <= call.until
 
     def _report(
         self,
@@ -251,19 +233,6 @@ NEVER_SENT = (
     httpx.LocalProtocolError,
     httpx.InvalidURL,
 )
-
-
-class AnswerTooLong(httpx.StreamError):
-    """More bytes than any answer of this vendor has."""
-
-
-async def _read(response: httpx.Response) -> bytes:
-    content = bytearray()
-    async for chunk in response.aiter_bytes():
-        content += chunk
-        if len(content) > LARGEST_ANSWER:
-            raise AnswerTooLong(f"over {LARGEST_ANSWER} bytes")
-    return bytes(content)
 
 
 def _now() -> float:
