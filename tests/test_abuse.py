@@ -124,6 +124,9 @@ async def test_a_number_is_changed_three_times_in_one_sign_up(
     await somebody.sign_up()
     assert [await somebody.change(f"+44{next(BRITISH)}") for _ in range(4)] == [303, 303, 303, 429]
     assert went_out(sandbox) == 4
+    fields = {"country": "GB", "phone": f"+44{next(BRITISH)}"}
+    answer = await somebody.post("/verification/phone", **fields)
+    assert answer.headers["Retry-After"] == str(24 * 60 * 60)  # when the sign-up is forgotten
 
 
 # One phone

@@ -200,6 +200,34 @@ async def test_what_names_a_person_is_stored_nowhere_on_the_way(
     assert {page.response.headers["cache-control"] for page in pages} == {"no-store"}
 
 
+# TLS to visitors (12.2.1)
+
+
+@pytest.mark.environ(TRUSTED_PROXY_HOPS="1")
+async def test_a_visitor_by_plain_http_is_sent_on_to_https(client: httpx.AsyncClient) -> None:
+    plain = {"X-Forwarded-Proto": "http"}
+    answer = await client.get("/signup", headers=plain)
+    assert (answer.status_code, answer.headers["location"]) == (308, f"{ORIGIN}/signup")
+    for there in ({"X-Forwarded-Proto": "https"}, plain | {"Sec-Fetch-Site": "none"}):
+        assert (await client.get("/signup", headers=there)).status_code == 200
+    assert (await client.get("/healthz", headers=plain)).status_code == 200
+
+
+async def test_nobody_is_sent_on_by_a_header_of_their_own(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/signup", headers={"X-Forwarded-Proto": "http"})
+    assert answer.status_code == 200
+
+
+@pytest.mark.environ(BASE_URL="https://bücher.example")
+@pytest.mark.parametrize("provider", ["codes"])
+async def test_a_name_in_other_letters_is_served_as_browsers_ask_for_it(
+    client: httpx.AsyncClient, phone: Phone
+) -> None:
+    asked = {"Host": "xn--bcher-kva.example", "Origin": "https://xn--bcher-kva.example"}
+    assert (await client.post("/signup", data=ADA, headers=asked)).status_code == 303
+    assert "@xn--bcher-kva.example #" in (await phone.texts(NUMBER))[0].body
+
+
 # The cookie (3.3.1 - 3.3.4)
 
 
@@ -534,9 +562,8 @@ async def test_a_resend_that_began_before_the_number_changed_goes_to_the_new_num
 ) -> None:
     await sign_up(visitor)
     read_before = await User.get()
-    sandbox.fail("refused", 3)
+    sandbox.fail("timeout")
     await visitor.post("/verification/phone", {"country": "GB", "phone": OTHER_NUMBER})
-    sandbox.faults.clear()
     await app.state.flow.resend_code(read_before, Channel.SMS)
     assert len(await phone.texts(NUMBER)) == 1
     assert len(await phone.texts(OTHER_NUMBER)) == 1
@@ -895,6 +922,12 @@ def test_a_databases_certificate_is_checked_as_sslmode_means_it(
     context = tls(mode)
     assert isinstance(context, ssl.SSLContext)
     assert (context.verify_mode is ssl.CERT_REQUIRED, context.check_hostname) == (verifies, names)
+
+
+def test_a_databases_certificate_is_checked_where_the_authority_is_named() -> None:
+    context = tls("require", str(ROOT / "tests" / "stranger.pem"))
+    assert isinstance(context, ssl.SSLContext)
+    assert (context.verify_mode is ssl.CERT_REQUIRED, context.check_hostname) == (True, False)
 
 
 @pytest.mark.parametrize(

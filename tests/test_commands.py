@@ -37,12 +37,14 @@ def test_migrate_names_what_it_applied_and_then_has_nothing_to_do(empty_database
     assert "0001_initial" not in again.stdout
 
 
-def test_migrate_says_in_a_line_that_the_database_is_away() -> None:
-    away = f"postgres://nobody@127.0.0.1:{free_port()}/app"
+@pytest.mark.parametrize(
+    "away", ["postgres://nobody@127.0.0.1:9/app", "sqlite:///nowhere/at/all/app.sqlite3"]
+)
+def test_migrate_says_in_a_line_that_the_database_is_away(away: str) -> None:
     done = command("migrate", environ=production_environ(away))
     assert done.returncode == 1
-    assert "DATABASE_URL" in done.stderr
-    assert "Traceback" not in done.stderr
+    [line] = done.stderr.splitlines()
+    assert line.startswith("DATABASE_URL: ")
 
 
 # Starts that are refused
@@ -132,6 +134,25 @@ async def test_the_doctor_names_credentials_that_the_vendor_refuses(
     status, words = await doctor(deployment, database_url, VERIFY_PROVIDER=provider)
     assert status == 1
     assert words.startswith("VERIFY_PROVIDER: ")
+
+
+@ON_SQLITE
+async def test_the_doctor_names_a_verify_service_that_there_is_not(
+    deployment: Deployment, database_url: str, vendor: Sandbox
+) -> None:
+    vendor.fail("20404")
+    status, words = await doctor(deployment, database_url)
+    assert (status, "no such Verify service" in words) == (1, True)
+
+
+@ON_SQLITE
+async def test_the_doctor_names_a_redis_that_does_not_answer(
+    deployment: Deployment, database_url: str
+) -> None:
+    away = f"redis://127.0.0.1:{free_port()}"
+    status, words = await doctor(deployment, database_url, REDIS_URL=away)
+    assert (status, len(words.splitlines())) == (1, 1)
+    assert words.startswith("REDIS_URL: ")
 
 
 @ON_SQLITE

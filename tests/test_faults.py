@@ -24,6 +24,7 @@ from tests.servers import PRODUCTION
 from tests.site import UNTHROTTLED
 from tests.visitor import Page, Visitor
 from webapp.accounts.models import OutboxMessage
+from webapp.accounts.phones import readable
 from webapp.app import World, create_app
 from webapp.providers import authy, twilio
 from webapp.sandbox import Sandbox
@@ -355,7 +356,7 @@ async def test_a_call_meets_a_fault_and_the_text_still_opens(
 @BOTH_WAYS
 @ON("case", [*FEW, verdict(60605, COUNTRY)], ids=named)
 @only("twilio")
-async def test_another_number_meets_a_fault_and_can_be_sent_its_code_afterwards(
+async def test_another_number_meets_a_fault_and_the_same_form_again_sends_its_code(
     house: House, ada: Person, case: Case
 ) -> None:
     await ada.sign_up()
@@ -365,13 +366,29 @@ async def test_another_number_meets_a_fault_and_can_be_sent_its_code_afterwards(
     house.mend()
     assert_told(page, case, "phone")
     assert f'value="{other.number}"' in page.response.text
-    changes = house.rows.one("SELECT phone_changes FROM users WHERE phone = ?", other.number)
+    kept = other if case.charged else ada
+    changes = house.rows.one("SELECT phone_changes FROM users WHERE phone = ?", kept.number)
     assert changes == (case.charged or case.status == 422)
     page = await ada.visitor.post("/verification/phone", {"country": "GB", "phone": other.number})
     assert (page.status, page.step) == (200, "verification")
-    page = await ada.visitor.submit("/verification/resend", button="sms")
-    assert page.status == 200
     assert (await other.type_code()).verified is True
+
+
+@BOTH_WAYS
+@ON("case", [case for case in [*WIRE, verdict(60205, LANDLINE)] if not case.charged], ids=named)
+@only("twilio", "codes")
+async def test_a_number_that_surely_got_no_code_leaves_the_one_before_as_it_was(
+    house: House, ada: Person, case: Case
+) -> None:
+    await ada.sign_up()
+    house.fail(case.fault)
+    other = f"+4474001{next(NUMBERS)}"
+    page = await ada.visitor.post("/verification/phone", {"country": "GB", "phone": other})
+    house.mend()
+    assert_told(page, case, "phone")
+    page = await ada.visitor.visit("/verification")
+    assert readable(ada.number) in page.text
+    assert (await ada.type_code()).verified is True
 
 
 @only("twilio")

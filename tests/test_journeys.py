@@ -93,6 +93,8 @@ async def test_a_verified_browser_is_not_shown_the_steps_again(
     for path in ("/signup", "/verification", "/verification/phone"):
         page = await visitor.visit(path)
         assert (page.path, page.verified) == ("/account", True)
+        page = await visitor.post(path, {})
+        assert (page.path, page.verified) == ("/account", True)
 
 
 # The form
@@ -101,10 +103,10 @@ async def test_a_verified_browser_is_not_shown_the_steps_again(
 @BOTH_WAYS
 async def test_an_empty_form_names_every_field_at_once(visitor: Visitor) -> None:
     page = await visitor.visit("/signup")
-    blank = dict.fromkeys(ADA, "") | {"country": "GB"}
+    blank = dict.fromkeys(ADA, "") | {"name": " \u200b\u2060"}  # of which nothing is seen
     page = await visitor.submit("/signup", **blank)
     assert (page.status, page.step, page.path) == (422, "signup", "/signup")
-    assert page.errors.keys() == {"name", "email", "phone", "password"}
+    assert page.errors.keys() == {"name", "email", "country", "phone", "password"}
     assert page.title.startswith("Error: ")
 
 
@@ -510,3 +512,16 @@ async def test_a_write_from_elsewhere_is_refused(
     answer = await client.post("/signup", data=ADA, headers=headers)
     assert answer.status_code == 403
     assert await phone.texts(NUMBER) == []
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("accepted", "coding"), [("gzip, br", "gzip"), ("br, gzip;q=0", None), ("identity", None)]
+)
+async def test_a_page_is_compressed_where_the_browser_takes_that(
+    client: httpx.AsyncClient, accepted: str, coding: str | None
+) -> None:
+    for path in ("/signup", "/no-such-page"):
+        answer = await client.get(path, headers={"Accept-Encoding": accepted})
+        assert answer.headers.get("content-encoding") == coding
+        assert "<html" in answer.text

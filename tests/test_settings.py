@@ -90,12 +90,20 @@ def test_an_empty_production_environment_names_all_that_is_missing_at_once() -> 
         ("DATABASE_URL", "postgres://localhost"),
         ("DATABASE_URL", "postgres://localhost:port/app"),
         ("DATABASE_URL", "postgres://localhost/app?sslmode=maybe"),
+        ("DATABASE_URL", "postgres:///app?host=localhost&port=port"),
+        ("DATABASE_URL", "postgres://localhost/app?sslmode=verify-full&sslrootcert=/nowhere.pem"),
         ("BASE_URL", None),
         ("BASE_URL", "example.com"),
         ("BASE_URL", "http://example.com"),
         ("BASE_URL", "https://example.com/signup"),
         ("BASE_URL", "https://example.com?a=b"),
         ("BASE_URL", "https://user@example.com"),
+        ("BASE_URL", "https://:password@example.com"),
+        ("BASE_URL", "https://example.com?"),
+        ("BASE_URL", "https://example.com:0"),
+        ("BASE_URL", "https://exam ple.com"),
+        ("BASE_URL", "https://*.example.com"),
+        ("BASE_URL", "https://example..com"),
         ("BASE_URL", "ftp://example.com"),
         ("VERIFY_PROVIDER", "carrier-pigeon"),
         ("VERIFY_PROVIDER", "sandbox"),
@@ -105,13 +113,19 @@ def test_an_empty_production_environment_names_all_that_is_missing_at_once() -> 
         ("TWILIO_VERIFY_SERVICE_SID", None),
         ("TWILIO_VERIFY_SERVICE_SID", "MG0123456789abcdef0123456789abcdef"),
         ("TWILIO_NUMBER", None),
+        ("TWILIO_NUMBER", "(415) 555-0132"),
         ("TWILIO_MESSAGING_SERVICE_SID", "VA0123456789abcdef0123456789abcdef"),
         ("TWILIO_BASE_URL", "stand-in:8000"),
         ("AUTHY_BASE_URL", "stand-in:8000"),
         ("ALLOWED_COUNTRIES", "DE,XX"),
         ("TRUSTED_PROXY_HOPS", "-1"),
         ("TRUSTED_PROXY_HOPS", "one"),
+        ("TRUSTED_PROXY_HOPS", "1" * 5000),
         ("REDIS_URL", "localhost:6379"),
+        ("REDIS_URL", "http://["),
+        ("REDIS_URL", "redis://cache:port"),
+        ("REDIS_URL", "redis://cache:6379?colour=red"),
+        ("REDIS_URL", "rediss://cache:6379?ssl_cert_reqs=perhaps"),
         ("LOG_FORMAT", "xml"),
         ("OUTBOX_IN_WEB", "yes"),
         ("PROVIDER_TIMEOUT", "0"),
@@ -207,6 +221,11 @@ def test_database_urls_are_taken_as_platforms_write_them(url: str) -> None:
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8000", "http://localhost", "http://[::1]:80"])
 def test_plain_http_is_for_loopback_alone(url: str) -> None:
     assert production(BASE_URL=url).base_url == url
+
+
+@pytest.mark.parametrize("sender", ["+15005550006", "22395", "Allotments", "A & B"])
+def test_a_text_comes_from_a_number_a_short_code_or_a_name(sender: str) -> None:
+    assert production(TWILIO_NUMBER=sender).twilio_number == sender
 
 
 def test_countries_are_read_in_any_case_and_spacing() -> None:

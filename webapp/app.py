@@ -45,9 +45,11 @@ from webapp.web.security import (
     AllowedHost,
     AllowedMethods,
     BodyLimit,
+    Https,
     SameOrigin,
     SecurityHeaders,
     client_ip,
+    host_of,
     origin_of,
 )
 from webapp.web.static import Assets
@@ -106,7 +108,7 @@ class Providers:
                 vendor = self._vendor("authy", settings.authy_base_url)
                 return Authy(vendor, settings.authy_api_key)
             case "codes":
-                host = urlsplit(settings.base_url).hostname or ""
+                host = urlsplit(origin_of(settings.base_url)).hostname or ""
                 compose = partial(texts.code, settings.site_name, host)
                 return Codes(self.messenger, settings.secret_key, compose, clock=self.world.clock)
             case _:
@@ -203,15 +205,18 @@ def hash_threads(settings: Settings) -> int:
 def _middleware(app: Starlette, settings: Settings) -> list[Middleware]:
     refusal = partial(errors.refusal, app)
     client = partial(client_ip, hops=settings.trusted_proxy_hops)
+    origin = origin_of(settings.base_url)
+    behind_tls = settings.https and settings.trusted_proxy_hops > 0
     return [
         Middleware(SecurityHeaders, https=settings.https),
         Middleware(logs.RequestLog, on_error=refusal, client=client),
         Middleware(Deadline, on_refusal=refusal),
         Middleware(AllowedHost, hosts=_hosts(settings), on_refusal=refusal),
+        *([Middleware(Https, origin=origin)] if behind_tls else []),
         Middleware(AllowedMethods, on_refusal=refusal),
         Middleware(
             SameOrigin,
-            origin=origin_of(settings.base_url),
+            origin=origin,
             on_refusal=refusal,
             exempt="/sandbox/" if settings.development else None,
         ),
@@ -220,11 +225,12 @@ def _middleware(app: Starlette, settings: Settings) -> list[Middleware]:
 
 
 def _hosts(settings: Settings) -> list[str]:
+    host = host_of(settings.base_url)
     if not settings.development:
-        return [settings.host]
+        return [host]
     port = urlsplit(settings.base_url).port
     suffix = f":{port}" if port else ""
-    return [settings.host, f"localhost{suffix}", f"127.0.0.1{suffix}"]
+    return [host, f"localhost{suffix}", f"127.0.0.1{suffix}"]
 
 
 def _handlers() -> dict[Any, Any]:

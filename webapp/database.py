@@ -90,10 +90,13 @@ async def _as_it_is(_connection: object) -> None:
 def tls(sslmode: str, root_certificate: str | None = None) -> ssl.SSLContext | str:
     """What asyncpg takes for libpq's ``sslmode``.
 
-    ``require`` encrypts and trusts any certificate, as platforms' self-signed ones need;
-    ``verify-ca`` and ``verify-full`` check it against ``sslrootcert`` or the system's authorities.
+    ``require`` encrypts and trusts any certificate, as platforms' self-signed ones need, unless
+    ``sslrootcert`` is there, which makes it ``verify-ca``; this and ``verify-full`` check it
+    against that file or the system's authorities.
     https://www.postgresql.org/docs/current/libpq-ssl.html
     """
+    if sslmode == "require" and root_certificate:
+        sslmode = "verify-ca"
     if sslmode not in ("verify-ca", "verify-full"):
         return sslmode
     bundle = None if root_certificate in (None, "system") else root_certificate

@@ -2,10 +2,17 @@
 
 from collections.abc import AsyncIterator
 
+import redis.asyncio as redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
 from webapp.app import Providers, World
 from webapp.database import DATABASE_ERRORS, Database
 from webapp.providers import Messenger, ProviderError, Verifier
 from webapp.settings import Settings
+
+REDIS_DEADLINE = 5.0  # seconds
 
 
 async def examine(settings: Settings) -> AsyncIterator[str]:
@@ -16,6 +23,8 @@ async def examine(settings: Settings) -> AsyncIterator[str]:
         yield fault
     async for fault in _providers(settings):
         yield fault
+    if settings.redis_url and (why := await _redis(settings.redis_url)):
+        yield f"REDIS_URL: does not answer ({why}): each process would count requests for itself"
     if settings.https and settings.trusted_proxy_hops == 0:
         yield (
             "TRUSTED_PROXY_HOPS: is 0, but BASE_URL is https, which a proxy in front must end: "
@@ -55,6 +64,18 @@ async def _providers(settings: Settings) -> AsyncIterator[str]:
                 yield f"{name}: {provider_name(settings, name)} says {kind}: {error.detail}"
     finally:
         await providers.aclose()
+
+
+async def _redis(url: str) -> str | None:
+    """What goes wrong when Redis is asked, by name."""
+    client = redis.from_url(url, socket_timeout=REDIS_DEADLINE, retry=Retry(NoBackoff(), 0))
+    try:
+        await client.ping()
+    except (RedisError, OSError) as error:
+        return type(error).__name__
+    finally:
+        await client.aclose()
+    return None
 
 
 def provider_name(settings: Settings, name: str) -> str:

@@ -1,6 +1,8 @@
 """The environment, read once into frozen Settings; nothing else reads ``os.environ``."""
 
 import os
+import re
+import ssl
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +17,7 @@ from phonenumbers import SUPPORTED_REGIONS
 PROVIDERS = ("twilio", "authy", "codes", "sandbox")
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 SECRET_LENGTH, SECRET_VARIETY = 32, 8  # characters, and different ones among them
+SENDER = r"\+[1-9][0-9]{6,14}|[0-9]{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 &+_-]{1,11}"  # Twilio's From
 DEV_SECRET_FILE = Path(".secret_key")
 
 # Unverified sends to one dialling prefix in an hour. An honest launch that sends 250 codes an hour
@@ -83,11 +86,6 @@ class Settings:
             sys.exit("\n".join(["The settings are faulty:", *error.faults]))
 
     @property
-    def host(self) -> str:
-        """The public host and, where it is not the scheme's own, port."""
-        return urlsplit(self.base_url).netloc
-
-    @property
     def https(self) -> bool:
         return self.base_url.startswith("https:")
 
@@ -118,7 +116,7 @@ class _Reader:
             twilio_api_key=self.sid("TWILIO_API_KEY", "SK"),
             twilio_api_key_secret=self.text("TWILIO_API_KEY_SECRET"),
             twilio_verify_service_sid=self.sid("TWILIO_VERIFY_SERVICE_SID", "VA"),
-            twilio_number=self.text("TWILIO_NUMBER"),
+            twilio_number=self.sender("TWILIO_NUMBER"),
             twilio_messaging_service_sid=self.sid("TWILIO_MESSAGING_SERVICE_SID", "MG"),
             authy_api_key=self.text("AUTHY_API_KEY"),
             twilio_base_url=self.origin("TWILIO_BASE_URL"),
@@ -159,7 +157,8 @@ class _Reader:
 
     def integer(self, name: str, default: int, low: int, high: int) -> int:
         value = self.text(name, str(default))
-        if not (value.isascii() and value.isdigit() and low <= int(value) <= high):
+        digits = value.isascii() and value.isdigit() and len(value) <= len(str(high))
+        if not (digits and low <= int(value) <= high):
             self.fault(name, f"must be a whole number from {low} to {high}")
             return default
         return int(value)
@@ -194,6 +193,13 @@ class _Reader:
             self.fault(name, f"must be a Twilio SID that begins with {prefix}")
         return value
 
+    def sender(self, name: str) -> str:
+        """A number, a short code, or a word (with a letter) where carriers let one stand for it."""
+        value = self.text(name)
+        if value and not re.fullmatch(SENDER, value):
+            self.fault(name, "must be a number like +15005550006, or a sender's name")
+        return value
+
     def countries(self, name: str) -> frozenset[str]:
         codes = frozenset(self.text(name).upper().replace(",", " ").split())
         if unknown := sorted(codes - SUPPORTED_REGIONS):
@@ -206,7 +212,7 @@ class _Reader:
             parts.port  # noqa: B018 - reading it is what checks it
         except ValueError:
             parts = None
-        if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts is None or parts.scheme not in ("http", "https") or not _is_host(parts.hostname):
             self.fault(name, "must be a URL like https://example.com")
             return None
         return parts
@@ -226,7 +232,7 @@ class _Reader:
         parts = self.url("BASE_URL", value)
         if parts is None:
             return ""
-        if parts.path or parts.query or parts.fragment or parts.username:
+        if value.partition("://")[2] != parts.netloc or "@" in parts.netloc or parts.port == 0:
             self.fault("BASE_URL", "must be an origin alone: scheme, host and perhaps a port")
         elif (
             parts.scheme == "http" and not self.development and not _loopback(parts.hostname or "")
@@ -261,14 +267,30 @@ class _Reader:
             self.fault("DATABASE_URL", "must begin with postgres:// or sqlite://")
         elif not parts.path.strip("/"):
             self.fault("DATABASE_URL", "names no database")
-        elif (mode := parse_qs(parts.query).get("sslmode", ["prefer"])[-1]) not in SSL_MODES:
-            self.fault("DATABASE_URL", f"sslmode={mode} is none of {', '.join(SSL_MODES)}")
+        else:
+            self.postgres_options(
+                {name: last for name, (*_, last) in parse_qs(parts.query).items()}
+            )
         return value
+
+    def postgres_options(self, options: Mapping[str, str]) -> None:
+        mode, root = options.get("sslmode", "prefer"), options.get("sslrootcert", "system")
+        if mode not in SSL_MODES:
+            self.fault("DATABASE_URL", f"sslmode={mode} is none of {', '.join(SSL_MODES)}")
+        if not re.fullmatch("[0-9]{1,5}", options.get("port", "5432")):
+            self.fault("DATABASE_URL", "names a port that is no number")
+        try:
+            if root != "system":
+                ssl.create_default_context(cafile=root)
+        except OSError:  # of which ssl's own errors are
+            self.fault("DATABASE_URL", f"sslrootcert={root} is no file of certificates")
 
     def redis_url(self) -> str:
         value = self.text("REDIS_URL")
-        if value and urlsplit(value).scheme not in ("redis", "rediss"):
+        if value and not value.startswith(("redis://", "rediss://")):
             self.fault("REDIS_URL", "must begin with redis:// or rediss://")
+        elif value and not _is_redis(value):
+            self.fault("REDIS_URL", "has a port or options that redis-py does not take")
         return value
 
     def credentials(self, settings: Settings) -> None:
@@ -298,6 +320,27 @@ class _Reader:
         return {"twilio": ("twilio_verify_service_sid",), "authy": ("authy_api_key",)}.get(
             settings.verify_provider, ()
         )
+
+
+def _is_host(name: str | None) -> bool:
+    """Whether ``name`` can be asked for by browsers, which write other letters in punycode."""
+    try:
+        ascii_name = (name or "").encode("idna").decode()
+    except UnicodeError:
+        return False
+    return bool(re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]+", ascii_name))
+
+
+def _is_redis(url: str) -> bool:
+    """Whether redis-py can make a connection of ``url``; none is opened."""
+    from redis.asyncio import ConnectionPool  # noqa: PLC0415 - most start without Redis
+    from redis.exceptions import RedisError  # noqa: PLC0415
+
+    try:
+        ConnectionPool.from_url(url).make_connection()  # type: ignore[no-untyped-call]
+    except (ValueError, TypeError, AttributeError, RedisError):  # for options too
+        return False
+    return True
 
 
 def _loopback(host: str) -> bool:

@@ -18,6 +18,7 @@ from webapp.accounts.limits import (
     CHECKS_PER_VERIFICATION,
     CODE_LIFETIME,
     PHONE_CHANGES,
+    SIGNUP_LIFETIME,
     ChangesSpent,
     ChecksSpent,
     CoolingDown,
@@ -28,7 +29,7 @@ from webapp.accounts.outbox import Outbox
 from webapp.accounts.passwords import Hasher
 from webapp.accounts.phones import Phone
 from webapp.accounts.sessions import open_session, opened_since, replace_sessions, successor
-from webapp.accounts.statements import add, run
+from webapp.accounts.statements import Row, add, run
 from webapp.providers import (
     Blocked,
     Channel,
@@ -131,13 +132,17 @@ class Flow:
     async def _rejoin(self, user: User) -> str:
         """The same form again: the same account, and no second text while one may be coming."""
         token = await open_session(user.id, self.clock())
+        await self._catch_up(user)
+        return token
+
+    async def _catch_up(self, user: User) -> None:
+        """Send the code that was asked for by the same form before, if it never went out."""
         verification = await verifications.latest(user)
         if verification.sent_at is None:
             try:
                 await self.resend_code(user, Channel.SMS)
             except CoolingDown:
-                log.info("signed_up_twice", user=user.id)
-        return token
+                log.info("asked_twice", user=user.id)
 
     # --- the code, on its way -----------------------------------------------------------------
 
@@ -162,11 +167,13 @@ class Flow:
     async def change_phone(self, user: User, phone: Phone) -> None:
         """Verify another number instead, the rest of the sign-up unchanged.
 
-        Raises ``Refused`` or ``ProviderError``.
+        Raises ``Refused`` or ``ProviderError``: unless a code may be on its way to it, the number
+        and the code before count on. Asked again, it sends what was not sent.
         """
         if phone.e164 == user.phone:
+            await self._catch_up(user)
             return
-        now = self.clock()
+        now, country = self.clock(), user.country
         async with in_transaction() as db:
             mine = User.filter(id=user.id, verified_at__isnull=True).exclude(phone=phone.e164)
             changed = await mine.filter(phone_changes__lt=PHONE_CHANGES).update(
@@ -176,12 +183,17 @@ class Flow:
                 phone_changes=F("phone_changes") + 1,
             )
             if not changed and await mine.exists():
-                raise ChangesSpent
+                raise ChangesSpent(user.created_at + SIGNUP_LIFETIME - now)
             if not changed:
                 return  # the same change, sent twice
             await user.refresh_from_db()
-            pending = Verification.filter(user_id=user.id, outcome=Outcome.PENDING)
-            await pending.update(outcome=Outcome.REPLACED)
+            replaced = await run(
+                "UPDATE verifications SET outcome = $3 WHERE user_id = $1 AND outcome = $2"
+                " RETURNING id, phone",
+                user.id,
+                Outcome.PENDING,
+                Outcome.REPLACED,
+            )
             verification = await verifications.begin(
                 db, user, self.verifier.name, self.spending, now
             )
@@ -189,9 +201,25 @@ class Flow:
         try:
             await self._deliver(user, verification, Channel.SMS)
         except ProviderError as error:
-            if not error.maybe_sent and not isinstance(error, VERDICTS):
-                await User.filter(id=user.id).update(phone_changes=F("phone_changes") - 1)
+            if replaced and not error.maybe_sent:
+                unspent = 0 if isinstance(error, VERDICTS) else 1
+                await self._change_back(verification, replaced[0], country, unspent)
             raise
+
+    async def _change_back(
+        self, failed: Verification, former: Row, country: str, unspent: int
+    ) -> None:
+        """Nothing went to the new number: the former verification counts on, if no other began."""
+        mine = User.filter(id=failed.user_id, phone=failed.phone, verified_at__isnull=True)
+        async with in_transaction():
+            if await mine.update(
+                phone=former["phone"],
+                country=country,
+                vendor_account="",
+                phone_changes=F("phone_changes") - unspent,
+            ):
+                await failed.delete()
+                await Verification.filter(id=former["id"]).update(outcome=Outcome.PENDING)
 
     async def _deliver(self, user: User, verification: Verification, channel: Channel) -> None:
         """Ask the vendor, with no transaction open, and write down what came of it."""

@@ -33,9 +33,13 @@ def typed(form: Typed, name: str) -> str:
 
 
 def line(text: str) -> str:
-    """``text`` as one line: spaces folded, letters composed, what cannot be seen left out."""
-    visible = (" " if letter.isspace() else letter for letter in text if _printable(letter))
-    return " ".join(unicodedata.normalize("NFC", "".join(visible)).split())
+    """``text`` as one line: spaces folded, letters composed, what cannot be written left out.
+
+    Joiners and marks of direction stay, which names and emoji need; of these alone it is empty.
+    """
+    written = (" " if letter.isspace() else letter for letter in text if _printable(letter))
+    folded = " ".join(unicodedata.normalize("NFC", "".join(written)).split())
+    return folded if any(unicodedata.category(letter) != "Cf" for letter in folded) else ""
 
 
 def _printable(letter: str) -> bool:
@@ -68,6 +72,8 @@ class PhoneForm(_Form):
     def check_phone(self, allowed: frozenset[str]) -> None:
         if self.country not in SUPPORTED_REGIONS and not self.phone.startswith("+"):
             self.errors["country"] = "Choose your country"
+            if not self.phone:
+                self.errors["phone"] = phones.WORDS["missing"]
             return
         try:
             self.number = phones.parse(self.phone, self.country, allowed)

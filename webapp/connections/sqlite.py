@@ -22,7 +22,12 @@ class Sqlite(SqliteClient):
     """The connection, which tasks take turns with."""
 
     async def create_connection(self, with_db: bool) -> None:
-        """Connect; half a connection, without its pragmas, is none."""
+        """Connect; half a connection, without its pragmas, is none.
+
+        Tried first without aiosqlite, whose thread outlives the event loop, and says so at length,
+        where the file cannot be opened.
+        """
+        sqlite3.connect(self.filename).close()
         try:
             await super().create_connection(with_db)
         except BaseException:

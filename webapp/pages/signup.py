@@ -9,6 +9,7 @@ from starlette.responses import Response
 from webapp.accounts import phones, sessions
 from webapp.accounts.countries import countries
 from webapp.accounts.forms import SignupForm, fold_email, typed
+from webapp.accounts.models import User
 from webapp.accounts.phones import Phone
 from webapp.pages import verification
 from webapp.pages.readers import country_of
@@ -34,10 +35,12 @@ async def show(request: Request) -> Response:
 async def submit(request: Request) -> Response:
     settings, fields = request.app.state.settings, await posted(request)
     form = SignupForm.parse(fields, settings.allowed_countries, settings.site_name)
-    key = typed(fields, "key")[:KEY_LENGTH]
+    key, there = typed(fields, "key")[:KEY_LENGTH], await visitor(request)
+    if there and there.user.verified_at:
+        return go("/")
     if not form.valid:
         return refuse(request, form, key)
-    if await _is_done(request, form):
+    if there and _signed_up_as(there.user, form):
         return go("/")
     if fault := await too_many(request, "signups"):
         return refuse(request, form, key, fault)
@@ -52,17 +55,13 @@ async def submit(request: Request) -> Response:
     return response
 
 
-async def _is_done(request: Request, form: SignupForm) -> bool:
-    """Whether this browser signed up already: verified, or with the very same email and phone.
+def _signed_up_as(user: User, form: SignupForm) -> bool:
+    """Whether these are the very same email and phone.
 
     Other answers are a correction, from a form that the back button brought back.
     """
-    there = await visitor(request)
-    if not there:
-        return False
-    theirs = fold_email(there.user.email), Phone(there.user.phone, there.user.country)
-    same = theirs == (fold_email(form.clean_email), form.number)
-    return same or there.user.verified_at is not None
+    asked = fold_email(form.clean_email), form.number
+    return asked == (fold_email(user.email), Phone(user.phone, user.country))
 
 
 async def _on_to_the_code(request: Request, token: str) -> Response:

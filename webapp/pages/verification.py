@@ -127,6 +127,7 @@ async def submit_phone(request: Request) -> Response:
     try:
         await flow(request).change_phone(user, form.number)
     except OBSTACLES as obstacle:
+        await user.refresh_from_db()  # the number may be the former again
         fault = problem(obstacle)
         return _phone_page(request, user, form, fault.status, fault)
     return await render_step(request, user) if is_fragment(request) else go(VERIFICATION)

@@ -157,7 +157,10 @@ class TwilioVerify(Twilio):
 
     async def probe(self) -> None:
         """Raise ``ProviderError`` unless the credentials and the service are good."""
-        await _read(self._service.fetch_async())
+        try:
+            await _read(self._service.fetch_async())
+        except Gone as gone:
+            raise Misconfigured("twilio: no such Verify service", code=gone.code) from None
 
 
 class TwilioMessages(Twilio):

@@ -5,6 +5,7 @@ from functools import lru_cache
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 Refusal = Callable[[int], ASGIApp]
@@ -42,6 +43,7 @@ STRICT_TRANSPORT_SECURITY = "max-age=63072000; includeSubDomains"  # two years
 
 METHODS = frozenset({"GET", "HEAD", "POST"})
 READS = frozenset({"GET", "HEAD"})
+HEALTH = ("/healthz", "/readyz")  # asked for by platforms, under any name and without TLS
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 UNKNOWN_CLIENT = "unknown"
@@ -86,12 +88,9 @@ class AllowedHost:
         app: ASGIApp,
         hosts: Iterable[str],
         on_refusal: Refusal,
-        exempt: Iterable[str] = ("/healthz", "/readyz"),
+        exempt: Iterable[str] = HEALTH,
     ) -> None:
-        """``hosts``: ``name`` or ``name:port``; default ports may be there or not.
-
-        ``exempt``: paths that a platform's health checker asks for under any name.
-        """
+        """``hosts``: ``name`` or ``name:port``; default ports may be there or not."""
         self.app, self.on_refusal, self.exempt = app, on_refusal, frozenset(exempt)
         self.hosts = frozenset(
             spelling.encode() for host in hosts for spelling in _spellings(host.lower())
@@ -106,6 +105,30 @@ class AllowedHost:
     def _ours(self, scope: Scope) -> bool:
         values = _values(scope, b"host")
         return len(values) == 1 and values[0].lower() in self.hosts
+
+
+class Https:
+    """Sends a visitor who came by plain http on to https, where our cookie and forms work.
+
+    A proxy of ours tells by ``X-Forwarded-Proto`` how they came. Browsers send ``Sec-Fetch-Site``
+    over https alone: one that does is there already, and would be sent round in circles if only
+    one proxy speaks plain http to another.
+    """
+
+    def __init__(self, app: ASGIApp, origin: str, exempt: Iterable[str] = HEALTH) -> None:
+        self.app, self.origin, self.exempt = app, origin, frozenset(exempt)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] not in READS or not self._plain(scope):
+            await self.app(scope, receive, send)
+        else:
+            await RedirectResponse(self.origin + scope["path"], 308)(scope, receive, send)
+
+    def _plain(self, scope: Scope) -> bool:
+        if scope["path"] in self.exempt or _values(scope, b"sec-fetch-site"):
+            return False
+        came_by = b",".join(_values(scope, b"x-forwarded-proto")).rpartition(b",")[2]
+        return came_by.strip().lower() == b"http"
 
 
 class AllowedMethods:

@@ -86,7 +86,7 @@ class Assets:
         if file is None:
             raise HTTPException(404)
         request = Headers(scope=scope)
-        coding = _preferred(",".join(request.getlist("accept-encoding")), file.codings)
+        coding = preferred(",".join(request.getlist("accept-encoding")), file.codings)
         if coding in file.compressed:
             body = file.compressed[coding]
         else:
@@ -174,7 +174,7 @@ async def _send(send: Send, status: int, headers: Mapping[str, str], body: bytes
 
 
 @lru_cache(maxsize=256)
-def _preferred(accept_encoding: str, codings: tuple[str, ...]) -> str:
+def preferred(accept_encoding: str, codings: tuple[str, ...]) -> str:
     """The first of ``codings`` that the client takes, or none: ``""``."""
     parts = (part.partition(";") for part in accept_encoding.lower().split(","))
     taken = {coding.strip() for coding, _, weight in parts if not NO_WEIGHT.fullmatch(weight)}

@@ -10,6 +10,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import Response
 
+from webapp.web.static import preferred
+
 VARY = "HX-Request, HX-Request-Type, HX-History-Restore-Request, Accept-Encoding"
 HTML = "text/html; charset=utf-8"
 GZIP_WBITS = 31  # zlib's name for the gzip format
@@ -96,7 +98,7 @@ def respond(request: Request, html: str, status: int = 200) -> Response:
 
 
 def takes_gzip(request: Request) -> bool:
-    return "gzip" in request.headers.get("accept-encoding", "")
+    return bool(preferred(request.headers.get("accept-encoding", ""), ("gzip",)))
 
 
 class Prepared:
