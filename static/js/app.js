@@ -1,5 +1,8 @@
 /* Makes better what works without it: swaps, focus, pressed buttons, trouble, shown passwords. */
 
+// Not from the page's head: what is read comes before what enlivens it.
+import "../vendor/htmx-4.0.1.min.js";
+
 const OURS = [200, 422, 429, 503]; // statuses whose answers replace the step
 const main = document.getElementById("main");
 const status = document.getElementById("status");
@@ -151,4 +154,3 @@ const enliven = () => {
 };
 
 document.addEventListener("htmx:after:process", enliven);
-if (document.querySelector("[data-htmx-powered]")) enliven(); // htmx was here before us
