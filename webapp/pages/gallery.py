@@ -108,7 +108,10 @@ def _stopped(form: SignupForm | PhoneForm | CodeForm, fault: Problem | None) -> 
 
 
 def _numbers(form: PhoneForm) -> dict[str, Any]:
-    return {"countries": phones.countries(), "example": phones.example(form.country)}
+    return {
+        "countries": phones.countries(),
+        "example": phones.example(form.country) if form.country else "",
+    }
 
 
 def _checking(obstacle: Obstacle) -> Problem:

@@ -177,7 +177,7 @@ def _phone_page(
         retry_after=fault.retry_after if fault else None,
         form=form,
         countries=phones.countries(request.app.state.settings.allowed_countries),
-        example=phones.example(form.country),
+        example=phones.example(form.country) if form.country else "",
         phone=phones.readable(user.phone),
         problem=fault.words if fault and not fault.field else None,
     )
