@@ -131,13 +131,17 @@ class Flow:
     async def _rejoin(self, user: User) -> str:
         """The same form again: the same account, and no second text while one may be coming."""
         token = await open_session(user.id, self.clock())
+        await self._send_unsent(user)
+        return token
+
+    async def _send_unsent(self, user: User) -> None:
+        """Send the code that was never sent, unless a request beside this one is at it."""
         verification = await verifications.latest(user)
         if verification.sent_at is None:
             try:
                 await self.resend_code(user, Channel.SMS)
             except CoolingDown:
-                log.info("signed_up_twice", user=user.id)
-        return token
+                log.info("asked_twice", user=user.id)
 
     # --- the code, on its way -----------------------------------------------------------------
 
@@ -162,9 +166,11 @@ class Flow:
     async def change_phone(self, user: User, phone: Phone) -> None:
         """Verify another number instead, the rest of the sign-up unchanged.
 
-        Raises ``Refused`` or ``ProviderError``.
+        The number there is already is sent its code if it never was: a change whose text failed,
+        asked for again. Raises ``Refused`` or ``ProviderError``.
         """
         if phone.e164 == user.phone:
+            await self._send_unsent(user)
             return
         now = self.clock()
         async with in_transaction() as db:

@@ -152,7 +152,7 @@ CODE = {
     "code-sends-spent": _code(
         "Sent as often as we do", problem(limits.SendsSpent(MINUTES)), resend_in=480
     ),
-    "code-throttled": _code("Too many tries from one network", throttled(300)),
+    "code-throttled": _code("Too many tries from one network", throttled(300), "123456"),
     "code-unchecked": _code(
         "Text service down while checking", _checking(Unreachable(maybe_sent=True)), "123456"
     ),
