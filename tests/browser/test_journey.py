@@ -130,7 +130,7 @@ def test_the_second_with_one_email_is_told_after_proving_the_phone(
 def test_the_keyboard_alone_is_enough(person: Person) -> None:
     keys, page = person.page.keyboard, person.page
     keys.press("Tab")
-    assert person.focus() == "Skip to the form"
+    assert person.focus() == "Skip to the content"
     keys.press("Enter")
     for text in ("Ada Lovelace", f"ada{person.number}@example.com"):
         keys.press("Tab")

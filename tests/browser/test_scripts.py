@@ -422,3 +422,27 @@ def test_address_and_title_change_with_the_step(person: Person) -> None:
     step, path, title = person.page.evaluate("seen.at(-1)")
     assert (step, path) == ("verification", "/verification")
     assert title.startswith("Enter your code")
+
+
+def test_the_button_is_never_over_what_is_typed(visit: Visit) -> None:
+    for reading in ("ltr", "rtl"):
+        page = visit(f"/sandbox/gallery/signup?dir={reading}")
+        button = page.get_by_role("button", name="Show password").bounding_box()
+        field = page.get_by_label("Password", exact=True).bounding_box()
+        assert button and field
+        assert button["x"] > field["x"] + field["width"] / 2  # a password is written left to right
+
+
+def test_a_button_that_waits_says_until_when(visit: Visit) -> None:
+    page = visit("/sandbox/gallery/code")
+    button = page.get_by_role("button", name="Text me again")
+    expect(button).to_have_accessible_description(re.compile(r"You can ask for a code in \d+ sec"))
+    page.goto("/sandbox/gallery/code-call")
+    expect(button).to_have_accessible_description("")
+
+
+def test_what_is_wrong_is_pressed_as_easily_as_a_button(visit: Visit) -> None:
+    page = visit("/sandbox/gallery/signup-errors", viewport={"width": 390, "height": 844})
+    heights = page.eval_on_selector_all("[data-summary] a", "all => all.map(a => a.offsetHeight)")
+    assert len(heights) == 4
+    assert min(heights) >= 48
