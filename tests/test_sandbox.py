@@ -635,3 +635,12 @@ async def test_what_is_no_fault_is_refused(
     if "count" not in fields:
         assert {"timeout", "refused", "60203"} <= set(answer.json()["faults"])
     assert await town.send()
+
+
+async def test_a_template_that_is_saved_is_there_when_the_page_is_loaded_again(
+    app: Starlette, client: httpx.AsyncClient
+) -> None:
+    """Of all pages, for the empty form is otherwise rendered once."""
+    assert "A designer was here" not in (await client.get("/signup")).text
+    app.state.templates.environment.globals["site_name"] = "A designer was here"
+    assert "A designer was here" in (await client.get("/signup")).text

@@ -52,6 +52,15 @@ async def test_what_a_file_refers_to_by_a_relative_url_is_fingerprinted_too(
     assert str(url) == assets.asset("css/more.css")
 
 
+async def test_a_stylesheet_brings_those_beside_it_that_it_imports(directory: Path) -> None:
+    (directory / "css" / "tokens.css").write_text(":root { --ink: #000 }")
+    (directory / "css" / "page.css").write_text('@import "tokens.css";\n@layer base;')
+    assets = Assets(directory)
+    async with client(assets) as browser:
+        answer = await browser.get(assets.asset("css/page.css"))
+    assert answer.text == ":root { --ink: #000 }\n@layer base;"
+
+
 def test_a_change_of_any_file_changes_the_urls(directory: Path) -> None:
     before = Assets(directory).asset("app.css")
     assert Assets(directory).asset("app.css") == before

@@ -149,6 +149,7 @@ def _with_sandbox(
     pages = [
         Route("/sandbox/gallery", gallery.index),
         Route("/sandbox/gallery/{state}", gallery.show),
+        Route("/sandbox/gallery/{state}/side-by-side", gallery.side_by_side),
         *sandbox.routes(templates.answer),
     ]
     app = _assemble(with_credentials(settings), world, [*pages, *table], templates)

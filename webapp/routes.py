@@ -18,6 +18,7 @@ def routes(static: ASGIApp) -> list[BaseRoute]:
         Route("/verification/phone", verification.submit_phone, methods=["POST"]),
         Route("/account", account.show),
         Route("/signout", account.sign_out, methods=["POST"]),
+        Route("/countries", hints.countries),
         Route("/hints/phone", hints.phone, methods=["POST"]),
         Route("/hints/password", hints.password, methods=["POST"]),
         Route("/healthz", entry.healthz),

@@ -1,5 +1,8 @@
 /* Makes better what works without it: swaps, focus, pressed buttons, trouble, shown passwords. */
 
+// Not from the page's head: what is read comes before what enlivens it.
+import "../vendor/htmx-4.0.1.min.js";
+
 const OURS = [200, 422, 429, 503]; // statuses whose answers replace the step
 const main = document.getElementById("main");
 const status = document.getElementById("status");
@@ -29,7 +32,11 @@ document.addEventListener("htmx:config:request", (event) => {
 document.addEventListener("htmx:before:swap", (event) => {
   const { ctx, tasks } = event.detail;
   const { status: code } = ctx.response;
-  if (isStep(ctx.target) ? isOurs(ctx) : code === 200) return tasks.forEach(leaveFocus);
+  if (isStep(ctx.target) ? isOurs(ctx) : code === 200) {
+    tasks.forEach(leaveFocus);
+    tasks.forEach(keepPassword);
+    return follow(ctx);
+  }
   event.preventDefault();
   if (isStep(ctx.target)) showTrouble(ctx, code >= 500 || code < 400 ? "busy" : "refused");
 });
@@ -39,14 +46,22 @@ const leaveFocus = ({ fragment }) => {
   for (const element of fragment.querySelectorAll("[autofocus]")) element.removeAttribute("autofocus");
 };
 
+// The server never sends a password back. Where only we stood in the way, the typed one stays.
+const keepPassword = ({ fragment }) => {
+  const now = fragment.querySelector("[data-keeps]");
+  const was = now && document.getElementById(now.id);
+  if (was) now.value = was.value;
+};
+
 document.addEventListener("htmx:after:settle", (event) => {
   if (isStep(event.target)) placeFocus();
 });
 
-document.addEventListener("htmx:after:swap", (event) => {
-  const address = event.detail.ctx.hx?.replaceurl;
-  if (address?.startsWith("/")) history.replaceState(null, "", address);
-});
+// Address and title change with the step, where htmx would wait until it has glided in.
+const follow = ({ hx, title }) => {
+  if (hx?.replaceurl?.startsWith("/")) history.replaceState(null, "", hx.replaceurl);
+  if (title) document.title = title;
+};
 
 /* Focus: the summary of what is wrong, else the new step's heading, else where it was. */
 
@@ -62,6 +77,7 @@ const placeFocus = () => {
   if (summary) summary.focus();
   else if (isNew || !main.contains(document.activeElement)) heading.focus({ preventScroll: true });
   if (isNew && !summary) scrollTo(0, 0);
+  step.querySelector("[data-notice]")?.scrollIntoView({ block: "nearest" });
 };
 
 /* The pressed button says what is happening. It stays focusable, so focus is not lost. */
@@ -151,4 +167,3 @@ const enliven = () => {
 };
 
 document.addEventListener("htmx:after:process", enliven);
-if (document.querySelector("[data-htmx-powered]")) enliven(); // htmx was here before us

@@ -2,10 +2,13 @@
 
 from urllib.parse import urlsplit
 
+import httpx
+import pytest
 from playwright.sync_api import Response, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.person import Person
+from webapp.pages.gallery import STATES
 
 MOST_BYTES = 35 * 1024
 MOST_REQUESTS = 5
@@ -30,6 +33,41 @@ def test_a_first_visit_is_light_and_all_ours(visit: Visit, site: str) -> None:
     sizes = [answer.request.sizes() for answer in answers]
     total = sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes)
     assert total <= MOST_BYTES
+
+
+@pytest.mark.parametrize("coding", ["gzip", "gzip, deflate, br, zstd"])
+def test_no_state_of_a_step_that_is_swapped_in_is_heavy(site: str, coding: str) -> None:
+    headers = {"HX-Request": "true", "Accept-Encoding": coding}
+    heavy = {}
+    for path in ["/signup", *(f"/sandbox/gallery/{name}" for name in STATES)]:
+        with httpx.stream("GET", site + path, headers=headers) as answer:
+            weight = sum(map(len, answer.iter_raw()))
+        if weight > MOST_BYTES_OF_A_SWAP:
+            heavy[path] = weight
+    assert heavy == {}
+
+
+def test_the_countries_follow_a_step_that_is_swapped_in(person: Person, site: str) -> None:
+    assert "max-age" in httpx.get(f"{site}/countries").headers["cache-control"]
+    person.sign_up()
+    for _ in range(2):
+        person.page.get_by_role("link", name="Change number").click()
+        expect(person.field("Country")).to_have_value("GB")
+        person.field("Country").select_option("FR")
+        expect(person.page.locator("#phone-hint")).to_contain_text("06 12 34 56 78")
+        person.page.get_by_role("link", name="Keep the number we have").click()
+        person.is_at("verification")
+
+
+def test_countries_that_got_lost_are_asked_for_again(person: Person, complaints: list[str]) -> None:
+    person.sign_up()
+    person.page.route("**/countries", lambda route: route.abort(), times=1)
+    with person.page.expect_event("requestfailed"):
+        person.page.get_by_role("link", name="Change number").click()
+    expect(person.page.get_by_role("alert")).to_have_count(0)
+    person.field("Country").focus()
+    person.field("Country").select_option("FR")
+    complaints.clear()  # the browser's and htmx's own lines about the network
 
 
 def test_a_step_that_is_swapped_in_is_light(visit: Visit, number: str) -> None:

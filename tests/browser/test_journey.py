@@ -130,7 +130,7 @@ def test_the_second_with_one_email_is_told_after_proving_the_phone(
 def test_the_keyboard_alone_is_enough(person: Person) -> None:
     keys, page = person.page.keyboard, person.page
     keys.press("Tab")
-    assert person.focus() == "Skip to the form"
+    assert person.focus() == "Skip to the content"
     keys.press("Enter")
     for text in ("Ada Lovelace", f"ada{person.number}@example.com"):
         keys.press("Tab")
@@ -158,3 +158,36 @@ def test_the_keyboard_alone_is_enough(person: Person) -> None:
     expect(page.get_by_role("heading", level=1)).to_be_focused()
     keys.press("Tab")
     assert person.focus() == "Sign out"
+
+
+def test_a_wrong_email_is_put_right_by_starting_again(
+    visit: Visit, scripts: bool, number: str
+) -> None:
+    ada = Person(visit("/signup", scripts=scripts), number)
+    ada.sign_up(Email_address="wrong@example.com")
+    ada.press("Start again")
+    ada.is_at("signup")
+    expect(ada.page).to_have_url(re.compile("/signup$"))
+    ada.page.goto("/verification")
+    ada.is_at("signup")
+
+
+def test_a_change_whose_text_got_lost_is_sent_by_asking_again(
+    visit: Visit, scripts: bool, number: str
+) -> None:
+    ada = Person(visit("/signup", scripts=scripts), number)
+    ada.sign_up(Mobile_number="+447400999998")
+    ada.page.get_by_role("link", name="Change number").click()
+    ada.is_at("phone")
+    ada.page.request.post(
+        "/sandbox/faults",
+        form={"fault": "timeout", "count": "1"},
+        headers={"Origin": ada.page.url.removesuffix("/verification/phone")},
+    )
+    ada.field("Mobile number").fill(number)
+    ada.press("Text me a code")
+    expect(ada.page.get_by_role("alert")).to_contain_text("may or may not be on its way")
+    expect(ada.field("Mobile number")).to_have_value(number)
+    ada.press("Text me a code")
+    ada.is_at("verification")
+    ada.verify()

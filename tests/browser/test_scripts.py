@@ -339,7 +339,7 @@ def test_a_script_that_comes_late_still_does_its_part(visit: Visit) -> None:
     page = visit(None)
     waiting = held(page, "**/js/app.js")
     page.goto("/signup", wait_until="commit")
-    page.wait_for_selector("[data-htmx-powered]", state="attached")
+    page.get_by_label("Full name").fill("Ada")
     arrived(page, waiting).continue_()
     expect(page.get_by_role("button", name="Show password")).to_be_visible()
 
@@ -367,3 +367,83 @@ def test_a_notice_is_said_aloud_and_the_focus_stays(visit: Visit, site: str) -> 
     expect(page.locator(STATUS)).to_contain_text("We have sent the code")
     expect(page.get_by_role("button", name="Text me again")).to_be_focused()
     expect(page.locator(".wait")).to_contain_text("You can ask for a code in")
+
+
+def test_a_notice_is_in_sight_wherever_the_button_was(visit: Visit, site: str) -> None:
+    page = visit("/sandbox/gallery/code-call", viewport={"width": 390, "height": 640})
+    resent = httpx.get(f"{site}/sandbox/gallery/code-resent", headers={"HX-Request": "true"}).text
+    page.route(
+        "**/verification/resend",
+        lambda route: route.fulfill(
+            body=resent, headers={"HX-Replace-Url": "/verification"}, content_type="text/html"
+        ),
+    )
+    page.get_by_role("button", name="Text me again").click()
+    expect(page.locator("[data-notice]")).to_be_in_viewport(ratio=1)
+
+
+# What was typed
+
+
+def test_a_password_stays_where_only_we_stood_in_the_way(person: Person, site: str) -> None:
+    busy = httpx.get(
+        f"{site}/sandbox/gallery/signup-provider-down", headers={"HX-Request": "true"}
+    ).text
+    assert PASSWORD not in busy
+    person.page.route(
+        "**/signup",
+        lambda route: route.fulfill(
+            status=503, body=busy, headers={"HX-Replace-Url": "/signup"}, content_type="text/html"
+        ),
+        times=1,
+    )
+    person.fill_in()
+    person.press("Create account")
+    expect(person.page.get_by_role("alert")).to_contain_text("Nothing you typed is lost")
+    expect(person.field("Password")).to_have_value(PASSWORD)
+    expect(person.field("Password")).to_have_attribute("type", "password")
+    expect(person.page.get_by_text("Type your password again")).to_have_count(0)
+    person.fill_in(Email_address="ada@")
+    person.press("Create account")
+    expect(person.page.locator("#email-error")).to_be_visible()
+    expect(person.field("Password")).to_have_value("")
+    expect(person.page.get_by_text("Type your password again")).to_be_visible()
+
+
+def test_address_and_title_change_with_the_step(person: Person) -> None:
+    person.page.evaluate("""() => {
+        window.seen = [];
+        new MutationObserver(() => {
+            const step = document.querySelector('main > [data-step]');
+            if (step) seen.push([step.dataset.step, location.pathname, document.title]);
+        }).observe(document.getElementById('main'), {childList: true});
+    }""")
+    person.sign_up()
+    step, path, title = person.page.evaluate("seen.at(-1)")
+    assert (step, path) == ("verification", "/verification")
+    assert title.startswith("Enter your code")
+
+
+def test_the_button_is_never_over_what_is_typed(visit: Visit) -> None:
+    for reading in ("ltr", "rtl"):
+        page = visit(f"/sandbox/gallery/signup?dir={reading}")
+        button = page.get_by_role("button", name="Show password").bounding_box()
+        field = page.get_by_label("Password", exact=True).bounding_box()
+        assert button
+        assert field
+        assert button["x"] > field["x"] + field["width"] / 2  # a password is written left to right
+
+
+def test_a_button_that_waits_says_until_when(visit: Visit) -> None:
+    page = visit("/sandbox/gallery/code")
+    button = page.get_by_role("button", name="Text me again")
+    expect(button).to_have_accessible_description(re.compile(r"You can ask for a code in \d+ sec"))
+    page.goto("/sandbox/gallery/code-call")
+    expect(button).to_have_accessible_description("")
+
+
+def test_what_is_wrong_is_pressed_as_easily_as_a_button(visit: Visit) -> None:
+    page = visit("/sandbox/gallery/signup-errors", viewport={"width": 390, "height": 844})
+    heights = page.eval_on_selector_all("[data-summary] a", "all => all.map(a => a.offsetHeight)")
+    assert len(heights) == 4
+    assert min(heights) >= 48

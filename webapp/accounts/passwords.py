@@ -40,7 +40,7 @@ MISSING = "Choose a password"
 SHORT = f"Use at least {MIN_LENGTH} characters"
 COMMON = "This password is easy to guess. Add another word or two"
 PERSONAL = (
-    "Your name, email, number and this site's name are easy to guess. "
+    "Your name, email, number and this site’s name are easy to guess. "
     "Add words that only you would think of"
 )
 

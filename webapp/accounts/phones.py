@@ -86,12 +86,12 @@ def _ordinary_personal(number: PhoneNumber, kind: int) -> bool:
 
 
 def _unusable(reason: str, country: str) -> UnusableNumber:
-    return UnusableNumber(WORDS[reason].format(example=example(country)))
+    return UnusableNumber(WORDS[reason].format(example=example(country or "US")))
 
 
 def example(country: str) -> str:
-    """A mobile number of ``country`` as people there write it."""
-    return _example(country if country in SUPPORTED_REGIONS else "US")
+    """A mobile number of ``country`` as people there write it; none where no country is known."""
+    return country and _example(country if country in SUPPORTED_REGIONS else "US")
 
 
 @cache  # of regions that there are, not of what strangers type

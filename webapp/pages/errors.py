@@ -11,22 +11,22 @@ from webapp.web.templates import page
 log = structlog.get_logger(__name__)
 
 WORDS = {
-    400: ("We could not read that", "Check the address of the page and try again."),
+    400: ("We couldn’t read that", "Check the address of the page and try again."),
     403: (
-        "We could not take that",
+        "We couldn’t take that",
         "It did not come from our own page. Go back, reload, and try again.",
     ),
     404: ("This page is not here", "It may have moved, or the address has a typing error."),
-    405: ("That cannot be done here", "Go back to where you were and try again."),
+    405: ("That can’t be done here", "Go back to where you were and try again."),
     413: (
         "That is too much",
         "What was sent is larger than any of our forms. Shorten it and try again.",
     ),
     500: (
-        "Something went wrong with us",
-        "It is not your fault, and we have been told. Try again in a moment.",
+        "Something went wrong",
+        "It’s our fault, not yours, and we have been told. Try again in a moment.",
     ),
-    503: ("We are not ready just now", "Nothing that was saved is lost. Try again in a moment."),
+    503: ("We’re not ready just now", "Nothing that was saved is lost. Try again in a moment."),
 }
 RETRY_AFTER = 5  # seconds
 UNAVAILABLE = 503

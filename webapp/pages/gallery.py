@@ -26,6 +26,7 @@ from webapp.providers import (
     NotMobile,
     Unreachable,
 )
+from webapp.web.security import CONTENT_SECURITY_POLICY
 from webapp.web.templates import page, render, respond
 
 COUNTRY = "GB"
@@ -41,6 +42,10 @@ WRONG = {"name": "", "email": "ada@", "country": COUNTRY, "phone": "1", "passwor
 LONG_EMAIL = f"{'ada' * 20}@{'example' * 8}.com"
 MINUTES = timedelta(minutes=8)
 DIRECTIONS = ("ltr", "rtl")
+# Only here, in development, may our own page frame our own pages.
+FRAMED = (
+    CONTENT_SECURITY_POLICY.replace("ancestors 'none'", "ancestors 'self'") + "; frame-src 'self'"
+)
 
 
 @dataclass(frozen=True)
@@ -150,7 +155,7 @@ CODE = {
     "code-sends-spent": _code(
         "Sent as often as we do", problem(limits.SendsSpent(MINUTES)), resend_in=480
     ),
-    "code-throttled": _code("Too many tries from one network", throttled(300)),
+    "code-throttled": _code("Too many tries from one network", throttled(300), "123456"),
     "code-unchecked": _code(
         "Text service down while checking", _checking(Unreachable(maybe_sent=True)), "123456"
     ),
@@ -208,9 +213,30 @@ async def index(request: Request) -> Response:
 
 async def show(request: Request) -> Response:
     """One state, whole, as a visitor meets it; ``?dir=rtl`` from right to left."""
+    state = _state(request)
+    asked = request.query_params.get("dir", "")
+    direction = asked if asked in DIRECTIONS else DIRECTIONS[0]
+    return _framed(page(request, state.template, dir=direction, **state.context()))
+
+
+async def side_by_side(request: Request) -> Response:
+    """One state as a phone and a desk show it, light and dark, from both sides."""
+    names, state = list(STATES), _state(request)
+    at = names.index(request.path_params["state"])
+    around = {"before": names[at - 1], "name": names[at], "after": names[(at + 1) % len(names)]}
+    return _framed(
+        respond(request, render(request, "sandbox/side_by_side.html", state=state, **around))
+    )
+
+
+def _state(request: Request) -> State:
     state = STATES.get(request.path_params["state"])
     if state is None:
         raise HTTPException(404)
-    asked = request.query_params.get("dir", "")
-    direction = asked if asked in DIRECTIONS else DIRECTIONS[0]
-    return page(request, state.template, dir=direction, **state.context())
+    return state
+
+
+def _framed(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = FRAMED
+    response.headers["X-Frame-Options"] = "SAMEORIGIN"
+    return response

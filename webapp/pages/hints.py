@@ -1,18 +1,28 @@
-"""Help while typing, for htmx alone: an example number, and how strong a password is.
+"""For htmx alone: countries to choose from, an example number, how strong a password is.
 
-By POST, so that nothing typed is ever in a URL (ASVS 14.2.1); nothing is stored or logged.
+What is typed comes by POST, so that it is in no URL (ASVS 14.2.1); nothing is stored or logged.
 """
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts import passwords, phones
+from webapp.accounts.countries import countries as every_country
 from webapp.accounts.forms import SignupForm, typed
 from webapp.pages.visitors import too_many
 from webapp.web.form import posted
 from webapp.web.templates import render, respond
 
 SILENCE = 204  # which htmx swaps nothing for
+FOR_AN_HOUR = "private, max-age=3600"
+
+
+async def countries(request: Request) -> Response:
+    """The list that a step swapped in leaves out, the same for everybody."""
+    rows = every_country(request.app.state.settings.allowed_countries)
+    response = respond(request, render(request, "partials/countries.html", countries=rows))
+    response.headers["Cache-Control"] = FOR_AN_HOUR
+    return response
 
 
 async def phone(request: Request) -> Response:

@@ -101,9 +101,11 @@ def prepared(request: Request, country: str) -> Prepared:
     """The empty form, the same for everybody from one country but for its key."""
     name = "fragment.html" if is_fragment(request) else "layout.html"
     pages: dict[tuple[str, str], Prepared] = request.app.state.prepared
+    if request.app.state.settings.development:
+        pages.clear()  # a designer may be at the template
     if (name, country) not in pages:
-        if len(pages) >= MOST_PREPARED or request.app.state.settings.development:
-            pages.clear()  # in development a designer may be at the template
+        if len(pages) >= MOST_PREPARED:
+            pages.clear()
         form = SignupForm(country=country)
         empty = context(request, form, KEY) | {"problem": None}
         html = render(request, name, template=TEMPLATE, step="signup", **empty)

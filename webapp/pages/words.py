@@ -40,7 +40,7 @@ REFUSED: Mapping[type[Refused], str] = {
     "Try again in {wait}",
     limits.BudgetSpent: f"We cannot send codes just now. {KEPT}: try again in {{wait}}",
     limits.ChangesSpent: "You have changed the number as often as we allow. "
-    "Use the last one, or sign out to begin again",
+    "Use the last one, or start again",
     limits.Overloaded: f"Many people are signing up at this moment. {KEPT}: try again in {{wait}}",
 }
 NUMBER: Mapping[type[ProviderError], str] = {
@@ -68,7 +68,7 @@ MAYBE_SENT = (
     "Our text service did not answer, so a code may or may not be on its way. "
     f"{KEPT}: you can try again"
 )
-NOT_CHECKED = "Our text service did not answer, so we could not check your code. Try it again"
+NOT_CHECKED = "Our text service did not answer, so we could not check your code. Try again"
 EXPIRED = "This code has expired. Ask for a new one"
 BAD_CODE = "Enter the 6 digits of the code"
 THROTTLED = f"Too many tries from your network. {KEPT}: try again in {{wait}}"
