@@ -45,7 +45,7 @@ from webapp.providers import (
 )
 
 log = structlog.get_logger(__name__)
-LOOKS_BESIDE, PAUSE_BESIDE = 10, 0.1  # seconds
+LOOKS_BESIDE, PAUSE_BESIDE = 30, 0.1  # seconds
 
 # The vendor's verdicts on a number. All other failures say nothing about it.
 VERDICTS = (Blocked, CountryNotServed, InvalidNumber, NotMobile, OptedOut, TooManySends)
