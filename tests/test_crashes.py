@@ -23,7 +23,7 @@ from tests.phone import Phone
 from tests.rows import Rows
 from tests.servers import PRODUCTION, Process, command, production_environ
 from tests.site import UNTHROTTLED, Hold, Person, Site, site, until
-from tests.visitor import Visitor
+from tests.visitor import Visitor, filled_in
 from webapp.accounts.models import User
 from webapp.accounts.outbox import SETTLED_AFTER
 from webapp.accounts.passwords import LONGEST_QUEUE
@@ -541,7 +541,8 @@ async def test_a_full_database_is_told_in_words_and_goes_on_when_there_is_room(
         another = f"07400 1{len(pages):05}"
         pages.append(await sign_up(visitor, name="A" * 200, phone=another))
     assert pages[-1].status == 503
-    assert "Nothing that was saved is lost" in pages[-1].text
+    assert "We are not ready just now" in pages[-1].text
+    assert filled_in(pages[-1].form("/signup"))["name"] == "A" * 200
     assert pages[-1].response.headers["Retry-After"]
     await connection.execute_query("PRAGMA max_page_count=1073741823")
     visitor.client.cookies.clear()
@@ -565,8 +566,8 @@ async def test_a_disk_that_takes_no_more_is_told_in_words_and_corrupts_nothing(
             limit_files(web, largest(path, Path(f"{path}-wal")))
             form = await eve.form()
             refused = await eve.post("/signup", form)
-            assert (refused.status, refused.step) == (503, "error")
-            assert "Nothing that was saved is lost" in refused.text
+            assert (refused.status, refused.step) == (503, "signup")
+            assert "Nothing you typed is lost" in refused.text
             assert (await ada.visitor.visit("/verification")).status in {200, 503}
             limit_files(web, resource.RLIM_INFINITY)
             assert await ada.verify()

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from tortoise.exceptions import IntegrityError
@@ -22,6 +22,7 @@ from webapp.accounts.limits import (
     ChangesSpent,
     ChecksSpent,
     CoolingDown,
+    DatabaseAway,
     SpendingLimits,
 )
 from webapp.accounts.models import Outcome, User, Verification
@@ -30,6 +31,7 @@ from webapp.accounts.passwords import Hasher
 from webapp.accounts.phones import Phone
 from webapp.accounts.sessions import open_session, opened_since, replace_sessions, successor
 from webapp.accounts.statements import Row, add, run
+from webapp.database import DATABASE_ERRORS
 from webapp.providers import (
     Blocked,
     Channel,
@@ -45,6 +47,7 @@ from webapp.providers import (
 )
 
 log = structlog.get_logger(__name__)
+ASK_AGAIN = timedelta(seconds=5)
 LOOKS_BESIDE, PAUSE_BESIDE = 30, 0.1  # seconds
 
 # The vendor's verdicts on a number. All other failures say nothing about it.
@@ -96,6 +99,9 @@ class Flow:
             if not user.verified_at and await self.hasher.verify(form.password, user.password_hash):
                 return await self._rejoin(user)
             user, verification, token = await self._begin(form, password_hash, None)
+        except DATABASE_ERRORS as error:
+            log.exception("database_error", error=type(error).__name__)
+            raise DatabaseAway(ASK_AGAIN) from error
         await self._deliver(user, verification, Channel.SMS)
         return token
 

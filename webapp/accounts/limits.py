@@ -101,5 +101,9 @@ class ChangesSpent(Refused):
     """The number was changed as often as one sign-up may."""
 
 
+class DatabaseAway(Refused):
+    """The database did not answer, or is full: nothing was saved."""
+
+
 class Overloaded(Refused):
     """More people are waiting than can be served in time."""

@@ -40,7 +40,7 @@ TYPED = {
 }
 WRONG = {"name": "", "email": "ada@", "country": COUNTRY, "phone": "1", "password": "password1"}
 LONG_EMAIL = f"{'ada' * 20}@{'example' * 8}.com"
-MINUTES = timedelta(minutes=8)
+MINUTES, SECONDS = timedelta(minutes=8), timedelta(seconds=5)
 DIRECTIONS = ("ltr", "rtl")
 # Only here, in development, may our own page frame our own pages.
 FRAMED = (
@@ -135,6 +135,7 @@ SIGNUP = {
     "signup-throttled": _signup("Too many from one network", TYPED, throttled(1500)),
     "signup-braked": _signup("Prefix braked", TYPED, problem(limits.PrefixBraked(MINUTES))),
     "signup-provider-down": _signup("Text service down", TYPED, problem(Busy())),
+    "signup-database": _signup("Database away", TYPED, problem(limits.DatabaseAway(SECONDS))),
     "signup-overloaded": _signup("Too many visitors", TYPED, problem(limits.Overloaded(MINUTES))),
 }
 CODE = {

@@ -41,6 +41,7 @@ REFUSED: Mapping[type[Refused], str] = {
     limits.BudgetSpent: f"We cannot send codes just now. {KEPT}: try again in {{wait}}",
     limits.ChangesSpent: "You have changed the number as often as we allow. "
     "Use the last one, or start again",
+    limits.DatabaseAway: f"We are not ready just now. {KEPT}: try again in {{wait}}",
     limits.Overloaded: f"Many people are signing up at this moment. {KEPT}: try again in {{wait}}",
 }
 NUMBER: Mapping[type[ProviderError], str] = {
@@ -105,7 +106,8 @@ def problem(obstacle: Obstacle, *, checking: bool = False) -> Problem:
 
 def _refused(refused: Refused) -> Problem:
     words = REFUSED[type(refused)].format(wait=span(refused.seconds or 1))
-    status = UNAVAILABLE if isinstance(refused, limits.Overloaded) else TOO_MANY
+    ours = isinstance(refused, (limits.DatabaseAway, limits.Overloaded))
+    status = UNAVAILABLE if ours else TOO_MANY
     return Problem(status, words, retry_after=refused.seconds)
 
 
