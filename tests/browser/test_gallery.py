@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize
+from playwright.sync_api import Page, ViewportSize
 
-from tests.browser.conftest import Visit, tabs
+from tests.browser.conftest import Profiles, Visit
 from webapp.pages.gallery import STATES
 
 PHONE = ViewportSize(width=390, height=844)
@@ -57,16 +57,16 @@ def grumbles() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def tab(chrome: Browser, site: str, grumbles: list[str]) -> Iterator[Page]:
+def tab(profiles: Profiles, grumbles: list[str]) -> Iterator[Page]:
     """One tab for all states, since to open one costs ten times what it costs to show a page."""
-    with tabs(chrome, site, grumbles) as open_tab:
+    with profiles.tabs(grumbles) as open_tab:
         yield open_tab(None, reduced_motion="reduce")
 
 
 @pytest.fixture(scope="module")
-def plain(chrome: Browser, site: str, grumbles: list[str]) -> Iterator[Page]:
+def plain(profiles: Profiles, grumbles: list[str]) -> Iterator[Page]:
     """A tab without JavaScript."""
-    with tabs(chrome, site, grumbles) as open_tab:
+    with profiles.tabs(grumbles) as open_tab:
         yield open_tab(None, scripts=False)
 
 
