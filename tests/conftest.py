@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -95,8 +96,15 @@ def empty_database_url(
 @pytest.fixture
 def database_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A migrated database without a row."""
+    with migrated(database, request, tmp_path) as url:
+        yield url
+
+
+@contextmanager
+def migrated(database: str, request: pytest.FixtureRequest, directory: Path) -> Iterator[str]:
+    """Such a database of this kind, for the length of a ``with`` block."""
     if database == "sqlite":
-        path = tmp_path / "test.sqlite3"
+        path = directory / "test.sqlite3"
         shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
         yield f"sqlite://{path}"
         return

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from tortoise.transactions import in_transaction
 
 from tests import postgres as pg
-from tests.conftest import absent
+from tests.conftest import absent, migrated
 from tests.people import sign_up, verify
 from tests.phone import Phone
 from tests.rows import Rows
@@ -38,6 +38,7 @@ from webapp.web.security import SecurityHeaders
 slow = pytest.mark.slow
 ON_POSTGRES = pytest.mark.parametrize("database", ["postgres"], indirect=True)
 ON_SQLITE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+TOWN_ON_POSTGRES = pytest.mark.parametrize("town", ["postgres"], indirect=True)
 COOL_DOWN, LEASE = 30, 60
 
 
@@ -50,14 +51,7 @@ def town(
 ) -> Iterator[Site]:
     """A site in which nothing runs yet."""
     directory = tmp_path_factory.mktemp("crashes")
-    if request.param == "sqlite":
-        path = directory / "crashes.sqlite3"
-        shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
-        url = f"sqlite://{path}"
-    else:
-        server: pg.Postgres = request.getfixturevalue("postgres")
-        url = server.create("crashes", template=request.getfixturevalue("migrated_postgres"))
-    with site(directory, url) as quiet:
+    with migrated(request.param, request, directory) as url, site(directory, url) as quiet:
         yield quiet
 
 
@@ -95,7 +89,12 @@ def verified(web: Site, person: Person) -> int:
 
 
 @slow
-@pytest.mark.parametrize("acted", ["never", "before", "after"])
+@pytest.mark.parametrize(
+    ("town", "acted"),
+    [("postgres", "never"), ("postgres", "before"), ("postgres", "after"), ("sqlite", "never")],
+    indirect=["town"],
+    scope="module",
+)
 async def test_killed_while_the_first_code_is_sent_the_same_form_leads_on(
     web: Site, ada: Person, acted: str
 ) -> None:
@@ -112,7 +111,12 @@ async def test_killed_while_the_first_code_is_sent_the_same_form_leads_on(
 
 
 @slow
-@pytest.mark.parametrize("acted", ["never", "before"])
+@pytest.mark.parametrize(
+    ("town", "acted"),
+    [("postgres", "never"), ("postgres", "before"), ("sqlite", "before")],
+    indirect=["town"],
+    scope="module",
+)
 async def test_killed_while_the_code_is_checked_the_person_can_go_on(
     web: Site, ada: Person, acted: str
 ) -> None:
@@ -131,6 +135,7 @@ async def test_killed_while_the_code_is_checked_the_person_can_go_on(
 
 
 @slow
+@TOWN_ON_POSTGRES
 async def test_killed_while_a_code_is_sent_again_the_person_can_go_on(
     web: Site, ada: Person
 ) -> None:
@@ -142,6 +147,7 @@ async def test_killed_while_a_code_is_sent_again_the_person_can_go_on(
 
 
 @slow
+@TOWN_ON_POSTGRES
 async def test_killed_while_a_new_number_is_sent_its_code_the_person_can_go_on(
     web: Site, ada: Person
 ) -> None:
@@ -288,7 +294,7 @@ def arrived(town: Site, number: str) -> int:
 
 
 @slow
-@pytest.mark.parametrize("town", ["postgres"], indirect=True)
+@TOWN_ON_POSTGRES
 async def test_a_worker_killed_with_the_lease_alone_leaves_the_text_to_the_next(town: Site) -> None:
     """Between the lease and the call stands a lock, which the test holds meanwhile."""
     number = "+447402020009"

@@ -136,7 +136,9 @@ async def test_one_strange_answer_among_good_ones_is_taken_or_refused_in_words(
         assert shown.status_code == 200
     else:
         assert answer.status_code == 422
-        assert f'id="{name}-error"' in answer.text or 'id="phone-error"' in answer.text
+        # Another country does not fit the number, nor the password's own words as a name.
+        named = {name, "phone", "password"}
+        assert any(f'id="{field}-error"' in answer.text for field in named)
 
 
 @ON_SQLITE

@@ -1,7 +1,6 @@
 """Many at once, on two web processes and more: each thing happens as often as it may."""
 
 import asyncio
-import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
@@ -11,9 +10,8 @@ import psycopg
 import pytest
 from starlette.applications import Starlette
 
-from tests import postgres as pg
 from tests import servers
-from tests.conftest import Clock
+from tests.conftest import Clock, migrated
 from tests.people import wrong
 from tests.phone import Phone
 from tests.rows import Rows
@@ -32,14 +30,7 @@ def racing(
 ) -> Iterator[Site]:
     """Two web processes on one database."""
     directory = tmp_path_factory.mktemp("races")
-    if request.param == "sqlite":
-        path = directory / "races.sqlite3"
-        shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
-        url = f"sqlite://{path}"
-    else:
-        server: pg.Postgres = request.getfixturevalue("postgres")
-        url = server.create("races", template=request.getfixturevalue("migrated_postgres"))
-    with site(directory, url) as running:
+    with migrated(request.param, request, directory) as url, site(directory, url) as running:
         running.start()
         yield running
 

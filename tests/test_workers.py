@@ -68,8 +68,15 @@ def test_faulty_settings_are_told_once_and_end_the_start(
     assert done.stderr.count("SECRET_KEY") == 1
 
 
-@pytest.mark.parametrize("variable", ["PORT", "WEB_CONCURRENCY"])
-@pytest.mark.parametrize("value", ["many", "-1", "0", "99999999"])
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PORT", "many"),
+        ("PORT", "65536"),
+        ("WEB_CONCURRENCY", "0"),
+        ("WEB_CONCURRENCY", "65"),
+    ],
+)
 def test_a_number_that_is_none_is_a_faulty_setting(
     database_url: str, variable: str, value: str
 ) -> None:

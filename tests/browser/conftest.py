@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 from tests.browser.person import Person
 from tests.conftest import absent
@@ -82,39 +89,75 @@ def complaints() -> list[str]:
     return []
 
 
+class Profiles:
+    """Browser profiles, used again when they are empty: a new one is a window, and costs most."""
+
+    def __init__(self, chrome: Browser, site: str) -> None:
+        self.chrome, self.site = chrome, site
+        self.empty: dict[str, list[BrowserContext]] = {}
+
+    @contextmanager
+    def tabs(self, complaints: list[str]) -> Iterator[Visit]:
+        """What opens tabs, each in a profile of its own, at a path of the site if one is given.
+
+        ``scripts=False`` is without JavaScript, ``fresh=True`` a profile that was never used nor
+        will be; other options are the profile's: ``color_scheme``. What pages say on the console
+        comes to ``complaints``.
+        """
+        taken: list[tuple[BrowserContext, str | None]] = []
+
+        def listen(page: Page) -> None:
+            page.on("console", lambda message: _note(message, complaints))
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+
+        def open_tab(
+            path: str | None = "/", *, scripts: bool = True, fresh: bool = False, **options: Any
+        ) -> Page:
+            options["java_script_enabled"] = scripts
+            kind = None if fresh else repr(sorted(options.items()))
+            context = self._take(kind, options)
+            taken.append((context, kind))
+            context.on("page", listen)
+            page = context.new_page()
+            if path is not None:
+                page.goto(path)
+            return page
+
+        yield open_tab
+        for context, kind in taken:
+            context.remove_listener("page", listen)
+            self._give_back(context, kind)
+
+    def _take(self, kind: str | None, options: dict[str, Any]) -> BrowserContext:
+        if kind and self.empty.get(kind):
+            return self.empty[kind].pop()
+        context = self.chrome.new_context(base_url=self.site, **options)
+        context.set_default_timeout(PATIENCE)
+        return context
+
+    def _give_back(self, context: BrowserContext, kind: str | None) -> None:
+        if kind is None:
+            context.close()
+            return
+        for page in context.pages:
+            page.close()
+        context.set_offline(False)
+        context.clear_cookies()
+        self.empty.setdefault(kind, []).append(context)
+
+
+@pytest.fixture(scope="package")
+def profiles(chrome: Browser, site: str) -> Profiles:
+    """The profiles of all tests in a browser."""
+    return Profiles(chrome, site)
+
+
 @pytest.fixture
-def visit(chrome: Browser, site: str, complaints: list[str]) -> Iterator[Visit]:
-    """Opens a tab, in a profile of its own, at a path of the site."""
-    with tabs(chrome, site, complaints) as open_tab:
+def visit(profiles: Profiles, complaints: list[str]) -> Iterator[Visit]:
+    """Opens a tab, in a profile of its own, at a path of the site; see ``Profiles.tabs``."""
+    with profiles.tabs(complaints) as open_tab:
         yield open_tab
     assert not complaints
-
-
-@contextmanager
-def tabs(chrome: Browser, site: str, complaints: list[str]) -> Iterator[Visit]:
-    """What opens tabs, each in a profile of its own, at a path of the site if one is given.
-
-    ``scripts=False`` is without JavaScript; other options are the profile's: ``color_scheme``.
-    """
-    contexts = []
-
-    def listen(page: Page) -> None:
-        page.on("console", lambda message: _note(message, complaints))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-
-    def open_tab(path: str | None = "/", *, scripts: bool = True, **options: Any) -> Page:
-        context = chrome.new_context(base_url=site, java_script_enabled=scripts, **options)
-        context.set_default_timeout(PATIENCE)
-        context.on("page", listen)
-        contexts.append(context)
-        page = context.new_page()
-        if path is not None:
-            page.goto(path)
-        return page
-
-    yield open_tab
-    for context in contexts:
-        context.close()
 
 
 def _note(message: ConsoleMessage, complaints: list[str]) -> None:

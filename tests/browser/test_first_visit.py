@@ -20,7 +20,7 @@ SHIFTS = """() => new Promise(resolve => new PerformanceObserver(
 
 
 def test_a_first_visit_is_light_and_all_ours(visit: Visit, site: str) -> None:
-    page = visit(None)
+    page = visit(None, fresh=True)
     answers: list[Response] = []
 
     def note(answer: Response) -> None:
@@ -95,7 +95,7 @@ def test_a_form_that_comes_back_is_light_and_keeps_its_countries(person: Person)
 
 
 def test_nothing_moves_while_the_page_loads(visit: Visit) -> None:
-    page = visit("/signup", viewport={"width": 390, "height": 844})
+    page = visit("/signup", fresh=True, viewport={"width": 390, "height": 844})
     expect(page.get_by_role("button", name="Show password")).to_be_visible()
     assert page.evaluate(SHIFTS) == 0
 

@@ -52,7 +52,7 @@ def arrived(page: Page, waiting: list[Route]) -> Route:
 
 def countdown(visit: Visit, seconds: int = 30) -> Page:
     """The code step on a clock that only the test moves; asked again, the server says 12 s."""
-    page = visit(None)
+    page = visit(None, fresh=True)  # a clock is the whole profile's, for good
     page.clock.install(time=0)
     page.route("**/verification", lambda route: answer_left(route, 12))
     page.goto("/sandbox/gallery/code")
@@ -259,7 +259,7 @@ def test_a_link_without_a_network_says_so_and_tries_again(
 def test_a_server_that_never_answers_is_given_up(
     visit: Visit, number: str, complaints: list[str]
 ) -> None:
-    page = visit(None)
+    page = visit(None, fresh=True)  # a clock is the whole profile's, for good
     page.clock.install()
     page.goto("/signup")
     ada = Person(page, number)
