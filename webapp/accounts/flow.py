@@ -48,7 +48,7 @@ from webapp.providers import (
 
 log = structlog.get_logger(__name__)
 ASK_AGAIN = timedelta(seconds=5)
-LOOKS_BESIDE, PAUSE_BESIDE = 30, 0.1  # seconds
+LOOKS_BESIDE, PAUSE_BESIDE = 15, 0.1  # seconds
 
 # The vendor's verdicts on a number. All other failures say nothing about it.
 VERDICTS = (Blocked, CountryNotServed, InvalidNumber, NotMobile, OptedOut, TooManySends)
