@@ -429,7 +429,8 @@ def test_the_button_is_never_over_what_is_typed(visit: Visit) -> None:
         page = visit(f"/sandbox/gallery/signup?dir={reading}")
         button = page.get_by_role("button", name="Show password").bounding_box()
         field = page.get_by_label("Password", exact=True).bounding_box()
-        assert button and field
+        assert button
+        assert field
         assert button["x"] > field["x"] + field["width"] / 2  # a password is written left to right
 
 
