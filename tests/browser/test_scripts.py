@@ -174,7 +174,7 @@ def test_a_browser_that_reads_texts_sends_the_code_itself(visit: Visit, number: 
     page.goto("/signup")
     ada = Person(page, number)
     ada.sign_up()
-    page.wait_for_function("asked.count === 1")
+    page.wait_for_function("() => asked.count === 1")
     page.evaluate("code => asked.arrive(code)", ada.code())
     ada.is_at("account")
 
@@ -185,7 +185,7 @@ def test_reading_texts_ends_when_the_code_is_sent_by_hand(visit: Visit, number: 
     page.goto("/signup")
     ada = Person(page, number)
     ada.sign_up()
-    page.wait_for_function("asked.count === 1")
+    page.wait_for_function("() => asked.count === 1")
     ada.verify()
     assert page.evaluate("[asked.count, asked.aborted]") == [1, 1]
 
