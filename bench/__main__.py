@@ -188,6 +188,7 @@ async def main(options: argparse.Namespace) -> None:
                 with revision(commit) as files:
                     bench = Bench(options, server)
                     runs[name].append(await bench.run(files, uuid4().hex, past))
+            runs["limit"].append(await limits(options))  # machines that are shared change speed
     print(table(runs))
 
 
