@@ -185,6 +185,23 @@ def test_a_form_is_read_quickly_and_what_it_accepts_can_be_stored(typed: dict[st
         assert not re.search("[\x00-\x1f\x7f\ud800-\udfff]", stored)
 
 
+@pytest.mark.parametrize(
+    ("email", "taken"),
+    [
+        ("ada@staging.test", True),  # RFC 6761: testers' own
+        ("ada+tag@example.com", True),
+        ("ada@bücher.example", True),
+        ("ada@localhost", False),
+        ("ada@example", False),
+        ("ada@192.0.2.1", False),
+        ("ada@@example.com", False),
+    ],
+)
+def test_an_email_address_has_a_domain_that_can_be_written_to(email: str, *, taken: bool) -> None:
+    form = SignupForm.parse(FormData(list((ADA | {"email": email}).items())))
+    assert ("email" not in form.errors) is taken
+
+
 @many
 @given(st.text())
 def test_a_line_is_one_line_of_visible_text_and_stays_as_it_is(text: str) -> None:
