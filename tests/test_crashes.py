@@ -471,7 +471,7 @@ async def test_a_connection_that_died_unnoticed_is_given_back_to_the_pool(
         with psycopg.connect(database_url, autocommit=True) as killer:
             killer.execute(
                 "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                " WHERE datname = current_database() AND application_name = 'signup'"
             )
         with suppress(*DATABASE_ERRORS):
             async with in_transaction():
