@@ -36,8 +36,8 @@ $(VENV)/synced: $(VENV)/uv-$(UV_VERSION) pyproject.toml uv.lock
 	@touch $@
 
 test: setup $(if $(shell command -v npm),$(BROWSER_TOOLS))
-	@for browser in chromium chromium-browser google-chrome; do \
-		command -v $$browser >/dev/null && exit; done; $(call install,chromium)
+	@for browser in chromium-headless-shell chromium chromium-browser google-chrome; do \
+		command -v $$browser >/dev/null && exit; done; $(call install,chromium-headless-shell)
 	@command -v redis-server >/dev/null || $(call install,redis-server)
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
 

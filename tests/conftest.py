@@ -295,8 +295,12 @@ def redis_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """The path of a Chromium that Playwright can start."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
+    """The path of a Chromium that Playwright can start.
+
+    The shell is the same engine without windows, menus and tabs around it, and does the tests'
+    work with a fifth of the processor's time: it comes first.
+    """
+    for name in ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"):
         if path := shutil.which(name):
             return path
     absent("Chromium")
