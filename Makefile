@@ -13,6 +13,8 @@ UV := $(BIN)/uv
 export UV_PYTHON := $(BIN)/python
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 export UV_PYTHON_DOWNLOADS := never
+# Images often say not to keep compiled modules: every process would compile all of them again.
+export PYTHONDONTWRITEBYTECODE :=
 
 BROWSER_TOOLS := tests/browser/node_modules/.package-lock.json
 # Debian's packages are fetched only where that needs no password.
