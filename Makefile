@@ -39,7 +39,8 @@ $(VENV)/synced: $(VENV)/uv-$(UV_VERSION) pyproject.toml uv.lock
 
 test: setup $(if $(shell command -v npm),$(BROWSER_TOOLS))
 	@for browser in chromium-headless-shell chromium chromium-browser google-chrome; do \
-		command -v $$browser >/dev/null && exit; done; $(call install,chromium-headless-shell)
+		command -v $$browser >/dev/null && exit; done; $(call install,chromium-headless-shell); \
+		command -v chromium-headless-shell >/dev/null || $(call install,chromium)
 	@command -v redis-server >/dev/null || $(call install,redis-server)
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
 
