@@ -13,6 +13,8 @@ UV := $(BIN)/uv
 export UV_PYTHON := $(BIN)/python
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 export UV_PYTHON_DOWNLOADS := never
+# Images often say not to keep compiled modules: every process would compile all of them again.
+export PYTHONDONTWRITEBYTECODE :=
 
 BROWSER_TOOLS := tests/browser/node_modules/.package-lock.json
 # Debian's packages are fetched only where that needs no password.
@@ -36,8 +38,9 @@ $(VENV)/synced: $(VENV)/uv-$(UV_VERSION) pyproject.toml uv.lock
 	@touch $@
 
 test: setup $(if $(shell command -v npm),$(BROWSER_TOOLS))
-	@for browser in chromium chromium-browser google-chrome; do \
-		command -v $$browser >/dev/null && exit; done; $(call install,chromium)
+	@for browser in chromium-headless-shell chromium chromium-browser google-chrome; do \
+		command -v $$browser >/dev/null && exit; done; $(call install,chromium-headless-shell); \
+		command -v chromium-headless-shell >/dev/null || $(call install,chromium)
 	@command -v redis-server >/dev/null || $(call install,redis-server)
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
 

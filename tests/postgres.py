@@ -154,6 +154,36 @@ class Postgres:
         self.drop(name)
 
 
+# Ids begin again too. For tables of a few rows this costs 2 ms of a processor, TRUNCATE, which
+# makes new files, 7, and a new database 60.
+EMPTY = """
+DO $$
+DECLARE name text;
+BEGIN
+    PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid();
+    FOR name IN SELECT format('%I', tablename) FROM pg_tables
+        WHERE schemaname = 'public' AND tablename <> 'tortoise_migrations'
+    LOOP
+        EXECUTE 'DELETE FROM ' || name;
+    END LOOP;
+    PERFORM setval(format('%I', sequencename), 1, false) FROM pg_sequences
+        WHERE last_value IS NOT NULL AND sequencename <> 'tortoise_migrations_id_seq';
+END $$
+"""
+
+
+class Emptied:
+    """A database that is used again and again: before each use it is emptied."""
+
+    def __init__(self, url: str, connection: psycopg.Connection[tuple[object, ...]]) -> None:
+        self.url, self.connection = url, connection
+
+    def empty(self) -> None:
+        """Cut the connections that are left of the use before, and delete every row."""
+        self.connection.execute(EMPTY)
+
+
 @contextlib.contextmanager
 def running(binaries: Path) -> Iterator[Postgres]:
     """A server for the length of a ``with`` block."""

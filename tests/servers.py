@@ -119,8 +119,9 @@ class Process:
 
 
 def answers(url: str) -> bool:
+    # Not for trust: to read the authorities' certificates costs 50 ms, and loopback shows none.
     try:
-        return httpx.get(url, timeout=5).is_success
+        return httpx.get(url, timeout=5, verify=False).is_success
     except httpx.TransportError:
         return False
 

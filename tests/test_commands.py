@@ -213,7 +213,7 @@ def development(tmp_path: Path) -> Iterator[Process]:
 
 @pytest.fixture
 async def client(development: Process) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=development.url, timeout=30) as bare:
+    async with httpx.AsyncClient(base_url=development.url, timeout=30, verify=False) as bare:
         yield bare
 
 

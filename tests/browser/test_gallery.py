@@ -158,8 +158,9 @@ def test_colours_forced_or_of_more_contrast_are_followed(
 
 
 def test_html_validate_finds_nothing(html_validate: str, site: str, tmp_path: Path) -> None:
-    for name, path in PAGES.items():
-        (tmp_path / f"{name}.html").write_text(httpx.get(site + path).text)
+    with httpx.Client(base_url=site) as client:
+        for name, path in PAGES.items():
+            (tmp_path / f"{name}.html").write_text(client.get(path).text)
     command = [html_validate, "--formatter", "text", *map(str, sorted(tmp_path.glob("*.html")))]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout + found.stderr
