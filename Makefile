@@ -42,7 +42,7 @@ test: setup $(if $(shell command -v npm),$(BROWSER_TOOLS))
 		command -v $$browser >/dev/null && exit; done; $(call install,chromium-headless-shell); \
 		command -v chromium-headless-shell >/dev/null || $(call install,chromium)
 	@command -v redis-server >/dev/null || $(call install,redis-server)
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)  # for two cores: many wait
 
 # Where it can't be had the tests that need it say so and are skipped; in CI they fail.
 install = $(if $(APT),{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
