@@ -102,7 +102,7 @@ class ChangesSpent(Refused):
 
 
 class DatabaseAway(Refused):
-    """The database did not answer, or is full: nothing was saved."""
+    """The database did not answer, or is full. The same form again is still one sign-up."""
 
 
 class Overloaded(Refused):
