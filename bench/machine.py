@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from webapp.accounts.passwords import Hasher
+from webapp.accounts.people.passwords import Hasher
 
 CORES = os.cpu_count() or 1
 

@@ -22,8 +22,8 @@ from tests import postgres as pg
 from tests.phone import Phone
 from tests.servers import PRODUCTION, Deployment, migrate, redis_server, served
 from tests.visitor import Visitor
-from webapp.accounts.passwords import Hasher
-from webapp.app import World, create_app
+from webapp.accounts.people.passwords import Hasher
+from webapp.app import Ports, create_app
 from webapp.sandbox import Sandbox
 from webapp.settings import Settings
 from webapp.web.static import StaticFile
@@ -215,7 +215,7 @@ def lightened(application: Starlette) -> Starlette:
 @pytest.fixture
 async def app(settings: Settings, clock: Clock) -> AsyncIterator[Starlette]:
     """The application, started, with the sandbox for a phone network."""
-    application = lightened(create_app(settings, World(clock, no_pause)))
+    application = lightened(create_app(settings, Ports(clock, no_pause)))
     async with application.router.lifespan_context(application):
         yield application
 

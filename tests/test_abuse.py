@@ -19,9 +19,10 @@ from tests.conftest import Clock
 from tests.people import ADA, NUMBER, OTHER_NUMBER, sign_up, verify, wrong
 from tests.phone import Phone
 from tests.visitor import Visitor
-from webapp.accounts import attempts, phones
-from webapp.accounts.limits import BudgetSpent, PrefixBraked, SpendingLimits
 from webapp.accounts.models import User
+from webapp.accounts.people import phones
+from webapp.accounts.policy import usage
+from webapp.accounts.policy.rules import BudgetSpent, PrefixBraked, SpendingLimits
 from webapp.accounts.purge import purge
 from webapp.sandbox import Sandbox
 from webapp.settings import Settings
@@ -443,10 +444,10 @@ async def test_an_honest_launch_is_let_through_by_default(
         now = start + timedelta(seconds=second)
         if what == "code":
             async with in_transaction() as db:
-                await attempts.reserve_send(db, number, n, spending, now)
+                await usage.reserve_send(db, number, n, spending, now)
         else:
-            await attempts.prove(n)
-            await attempts.reserve_confirmation(number, spending, now)
+            await usage.mark_verified(n)
+            await usage.reserve_confirmation(number, spending, now)
 
 
 @ON_SQLITE
@@ -461,7 +462,7 @@ async def test_the_default_brake_and_budget_do_end_a_pumping_run(
         number = f"+44{ranges[n % 30]}{100_000 + n}"
         try:
             async with in_transaction() as db:
-                await attempts.reserve_send(db, number, n + 1, spending, clock())
+                await usage.reserve_send(db, number, n + 1, spending, clock())
             sent += 1
         except (PrefixBraked, BudgetSpent) as refused:
             refusals[type(refused).__name__] += 1

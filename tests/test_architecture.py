@@ -13,7 +13,7 @@ KNOWS: dict[str, set[str]] = {
     "__main__": {"*"},
     "app": {"*"},
     "doctor": {"app", "database", "providers!", "settings"},
-    "play": {"providers", "sandbox", "settings"},
+    "development": {"providers", "sandbox", "settings"},
     "routes": {"pages"},
     "pages": {"accounts", "providers!", "web"},
     "accounts": {"providers!", "database"},

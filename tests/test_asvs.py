@@ -34,13 +34,14 @@ from tests.phone import Phone
 from tests.servers import PRODUCTION, ROOT, production_environ
 from tests.site import Vendor
 from tests.visitor import Visitor
-from webapp.accounts import models, passwords
+from webapp.accounts import models
 from webapp.accounts.models import Attempt, OutboxMessage, Session, User, Verification
+from webapp.accounts.people import passwords
 from webapp.accounts.purge import purge
-from webapp.app import World, create_app, hash_threads
+from webapp.app import Ports, create_app, hash_threads
 from webapp.database import Database, tls
 from webapp.providers import Channel
-from webapp.providers.wire import Wire
+from webapp.providers.http import HttpTransport
 from webapp.sandbox import Sandbox
 from webapp.settings import Settings
 
@@ -91,7 +92,7 @@ def sandbox(wire: Vendor) -> Sandbox:
 
 @pytest.fixture
 async def app(settings: Settings, clock: Clock, wire: Vendor) -> AsyncIterator[Starlette]:
-    application = prepared(create_app(settings, World(clock, no_pause, httpx.ASGITransport(wire))))
+    application = prepared(create_app(settings, Ports(clock, no_pause, httpx.ASGITransport(wire))))
     application.routes.extend([Route("/breaks", breaks), Route("/away", away)])
     async with application.router.lifespan_context(application):
         yield application
@@ -907,7 +908,7 @@ async def test_a_vendor_for_whose_certificate_nobody_vouches_is_told_nothing() -
     context.load_cert_chain(ROOT / "tests" / "stranger.pem")
     server = await asyncio.start_server(listen, "127.0.0.1", 0, ssl=context)
     port = server.sockets[0].getsockname()[1]
-    async with server, aclosing(Wire(5.0)) as wire:
+    async with server, aclosing(HttpTransport(5.0)) as wire:
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
             await wire.send(wire.request("POST", f"https://localhost:{port}/", data={"To": NUMBER}))
     assert not heard

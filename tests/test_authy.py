@@ -28,8 +28,8 @@ from webapp.providers import (
     Unreachable,
 )
 from webapp.providers.authy import Authy
-from webapp.providers.transport import Vendor
-from webapp.providers.wire import Wire
+from webapp.providers.client import VendorClient
+from webapp.providers.http import HttpTransport
 
 ROOT = "https://api.authy.com/protected/json"
 PHONE = "+15005550006"
@@ -41,8 +41,8 @@ class Network:
 
     def __init__(self) -> None:
         self.router = respx.Router()
-        self.wire = Wire(10, httpx.MockTransport(self.router.async_handler))
-        self.authy = Authy(Vendor("authy", self.wire, sleep=no_time), "key")
+        self.wire = HttpTransport(10, httpx.MockTransport(self.router.async_handler))
+        self.authy = Authy(VendorClient("authy", self.wire, sleep=no_time), "key")
 
     def users(self) -> respx.Route:
         body = {"user": {"id": 1635}, "success": True}
@@ -286,10 +286,10 @@ async def test_making_a_user_and_texting_it_share_one_deadline() -> None:
             return httpx.Response(200, json={"user": {"id": 1}, "success": True})
 
     vendor = Clockwork()
-    async with aclosing(Wire(0.2, vendor)) as wire:
+    async with aclosing(HttpTransport(0.2, vendor)) as wire:
         began = asyncio.get_running_loop().time()
         with pytest.raises(Unreachable):
-            await Authy(Vendor("authy", wire), "key").send(
+            await Authy(VendorClient("authy", wire), "key").send(
                 PHONE, email="ada@example.com", channel=Channel.SMS
             )
         assert asyncio.get_running_loop().time() - began < 0.3

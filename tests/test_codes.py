@@ -12,7 +12,7 @@ from webapp.providers.codes import Codes
 PHONE, OTHER_PHONE = "+15005550006", "+15005550007"
 
 
-class Wire:
+class HttpTransport:
     """A messenger that keeps what it is given."""
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Desk:
 
     def __init__(self, secret: str = "a secret of the site") -> None:
         self.now = datetime(2026, 5, 1, 12, tzinfo=UTC)
-        self.wire = Wire()
+        self.wire = HttpTransport()
         self.codes = Codes(self.wire, secret, "Your code is {}".format, clock=lambda: self.now)
 
     async def send(self, phone: str = PHONE, reference: str | None = None) -> tuple[str, str]:

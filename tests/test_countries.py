@@ -5,7 +5,7 @@ from babel.core import get_global
 from babel.localedata import locale_identifiers
 from phonenumbers import SUPPORTED_REGIONS
 
-from webapp.accounts.countries import countries, country_speaking
+from webapp.accounts.people.countries import countries, country_speaking
 
 
 def test_every_region_of_the_numbers_has_the_name_that_cldr_has() -> None:

@@ -25,11 +25,11 @@ from tests.servers import PRODUCTION, Process, command, production_environ
 from tests.site import UNTHROTTLED, Hold, Person, Site, site, until
 from tests.visitor import Visitor, filled_in
 from webapp.accounts.models import User
-from webapp.accounts.outbox import SETTLED_AFTER
-from webapp.accounts.passwords import LONGEST_QUEUE
+from webapp.accounts.people.passwords import LONGEST_QUEUE
+from webapp.accounts.sending.outbox import SETTLED_AFTER
 from webapp.database import CONNECT_TIMEOUT, DATABASE_ERRORS, STATEMENT_TIMEOUT, Database
 from webapp.pages import errors
-from webapp.providers.wire import LONGEST as LONGEST_CALL
+from webapp.providers.http import LONGEST as LONGEST_CALL
 from webapp.settings import Settings, SettingsError
 from webapp.web.deadline import DEADLINE, Deadline
 from webapp.web.log import RequestLog
@@ -364,7 +364,7 @@ async def test_a_page_that_is_not_there_in_time_is_a_503_in_words(app: Starlette
     async def hang(scope: Scope, receive: Receive, send: Send) -> None:
         await asyncio.Event().wait()
 
-    bounded = Deadline(hang, on_refusal=partial(errors.refusal, app), seconds=0.05)
+    bounded = Deadline(hang, on_error=partial(errors.error_app, app), seconds=0.05)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(bounded)) as client:
         answer = await client.get("http://localhost:8000/signup")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
@@ -378,7 +378,7 @@ async def test_an_answer_that_has_begun_may_take_its_time(app: Starlette) -> Non
         await asyncio.sleep(0.1)
         await send({"type": "http.response.body", "body": b"whole"})
 
-    bounded = Deadline(slowly, on_refusal=partial(errors.refusal, app), seconds=0.02)
+    bounded = Deadline(slowly, on_error=partial(errors.error_app, app), seconds=0.02)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(bounded)) as client:
         assert (await client.get("http://localhost:8000/")).text == "whole"
 

@@ -24,8 +24,8 @@ from tests.servers import PRODUCTION
 from tests.site import UNTHROTTLED
 from tests.visitor import Page, Visitor
 from webapp.accounts.models import OutboxMessage
-from webapp.accounts.phones import readable
-from webapp.app import World, create_app
+from webapp.accounts.people.phones import readable
+from webapp.app import Ports, create_app
 from webapp.providers import authy, twilio
 from webapp.sandbox import Sandbox
 from webapp.settings import Settings
@@ -173,7 +173,7 @@ async def house(
     }
     clock = Clock()
     settings = Settings.load(environ, development=True)
-    app = lightened(create_app(settings, World(clock, no_pause)))
+    app = lightened(create_app(settings, Ports(clock, no_pause)))
     async with app.router.lifespan_context(app):
         yield House(app, clock, Rows(environ["DATABASE_URL"]), request.param)
 

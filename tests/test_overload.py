@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 
 from tests.people import ADA, sign_up
 from tests.visitor import Visitor
-from webapp.accounts.passwords import SHARE
+from webapp.accounts.people.passwords import SHARE
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 

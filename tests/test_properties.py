@@ -16,9 +16,9 @@ from starlette.datastructures import FormData, Headers
 
 from tests.people import ADA, NUMBER, sign_up
 from tests.visitor import Visitor
-from webapp.accounts import phones
 from webapp.accounts.forms import EMAIL_LENGTH, NAME_LENGTH, SignupForm, code_in, fold_email, line
-from webapp.pages.readers import country_of
+from webapp.accounts.people import phones
+from webapp.pages.locale import country_of
 
 ON_SQLITE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 UNLIMITED = pytest.mark.environ(

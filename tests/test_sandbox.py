@@ -30,10 +30,10 @@ from webapp.providers import (
     Verifier,
 )
 from webapp.providers.authy import Authy
+from webapp.providers.client import VendorClient
 from webapp.providers.codes import Codes
-from webapp.providers.transport import Vendor
+from webapp.providers.http import HttpTransport
 from webapp.providers.twilio import Credentials, TwilioMessages, TwilioVerify
-from webapp.providers.wire import Wire
 from webapp.sandbox import Sandbox
 from webapp.sandbox.faults import every_fault
 from webapp.sandbox.messages import segments
@@ -53,12 +53,12 @@ class Town:
         self.pauses: list[float] = []
         self.sandbox = Sandbox(lambda: self.now, sleep=self.sleep)
         network = httpx.ASGITransport(self.sandbox.vendor_app)
-        self.client, self.wire = httpx.AsyncClient(transport=network), Wire(10, network)
-        twilio = Vendor("twilio", self.wire, sleep=self.sleep)
+        self.client, self.wire = httpx.AsyncClient(transport=network), HttpTransport(10, network)
+        twilio = VendorClient("twilio", self.wire, sleep=self.sleep)
         credentials = Credentials(*LOGIN)
         self.verify = TwilioVerify(twilio, credentials, sandbox.VERIFY_SERVICE_SID)
         self.messages = TwilioMessages(twilio, credentials, number=sandbox.NUMBER)
-        authy = Vendor("authy", self.wire, sleep=self.sleep)
+        authy = VendorClient("authy", self.wire, sleep=self.sleep)
         self.verifiers: dict[str, Verifier] = {
             "twilio": self.verify,
             "authy": Authy(authy, sandbox.AUTHY_API_KEY),
@@ -404,7 +404,7 @@ async def test_each_host_answers_for_itself_alone(town: Town) -> None:
 
 
 async def test_at_a_base_url_all_of_them_answer(town: Town) -> None:
-    vendor = Vendor("twilio", town.wire, base_url="http://127.0.0.1:9000")
+    vendor = VendorClient("twilio", town.wire, base_url="http://127.0.0.1:9000")
     verify = TwilioVerify(vendor, Credentials(*LOGIN), sandbox.VERIFY_SERVICE_SID)
     await verify.probe()
     messages = await town.client.get("http://127.0.0.1:9000/sandbox/messages.json")

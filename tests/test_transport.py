@@ -19,15 +19,15 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from webapp.providers import Busy, Gone, ProviderError, TooManySends, Unreachable
-from webapp.providers.transport import (
-    FURTHEST,
+from webapp.providers.client import (
+    LONGEST_RETRY_AFTER,
     Answer,
-    Vendor,
+    VendorClient,
+    error_from,
     near_limit,
-    refusal,
     retry_after,
 )
-from webapp.providers.wire import LARGEST_ANSWER, Pools, Wire
+from webapp.providers.http import LARGEST_ANSWER, HttpTransport, Pools
 
 URL = "https://api.example.com/v1/codes"
 KINDS = {"60203": TooManySends, "20404": Gone}
@@ -36,7 +36,7 @@ KINDS = {"60203": TooManySends, "20404": Gone}
 def judge(answer: Answer) -> ProviderError | None:
     if answer.status < 300:
         return None
-    return refusal("test", answer, answer.fields.get("code"), KINDS)
+    return error_from("test", answer, answer.fields.get("code"), KINDS)
 
 
 class Network:
@@ -45,8 +45,8 @@ class Network:
     def __init__(self, **options: Any) -> None:
         self.pauses: list[float] = []
         self.router = respx.Router()
-        self.wire = Wire(10, httpx.MockTransport(self.router.async_handler))
-        self.vendor = Vendor("test", self.wire, sleep=self.sleep, **options)
+        self.wire = HttpTransport(10, httpx.MockTransport(self.router.async_handler))
+        self.vendor = VendorClient("test", self.wire, sleep=self.sleep, **options)
 
     async def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
@@ -55,7 +55,7 @@ class Network:
         return self.router.post(URL).mock(side_effect=[*answers, httpx.Response(200, json={})])
 
     async def call(self, url: str = URL, **options: Any) -> Answer:
-        return await self.vendor.call("send", "POST", url, judge=judge, **options)
+        return await self.vendor.call("send", "POST", url, parse_error=judge, **options)
 
 
 @pytest.fixture
@@ -185,9 +185,9 @@ async def test_a_vendor_that_never_answers_is_given_up_at_the_deadline() -> None
         await asyncio.Event().wait()
         raise AssertionError
 
-    async with aclosing(Wire(0.05, httpx.MockTransport(never))) as wire:
+    async with aclosing(HttpTransport(0.05, httpx.MockTransport(never))) as wire:
         with pytest.raises(Unreachable) as raised:
-            await Vendor("test", wire).call("send", "POST", URL, judge=judge)
+            await VendorClient("test", wire).call("send", "POST", URL, parse_error=judge)
     assert raised.value.maybe_sent is True
 
 
@@ -201,19 +201,19 @@ async def test_a_vendor_that_trickles_its_answer_is_given_up_at_the_deadline() -
     def trickle(_: httpx.Request) -> httpx.Response:
         return httpx.Response(200, stream=Trickle())
 
-    async with aclosing(Wire(0.05, httpx.MockTransport(trickle))) as wire:
+    async with aclosing(HttpTransport(0.05, httpx.MockTransport(trickle))) as wire:
         with pytest.raises(Unreachable) as raised:
-            await Vendor("test", wire).call("send", "POST", URL, judge=judge)
+            await VendorClient("test", wire).call("send", "POST", URL, parse_error=judge)
     assert raised.value.maybe_sent is True
 
 
 async def test_no_timeout_setting_outlasts_a_platforms_router() -> None:
-    deadline = Vendor("test", Wire(3600)).deadline()
+    deadline = VendorClient("test", HttpTransport(3600)).deadline()
     assert deadline - asyncio.get_running_loop().time() <= 20
 
 
 async def test_every_phase_of_a_call_has_a_timeout() -> None:
-    phases = Wire(10).request("GET", URL).extensions["timeout"].values()
+    phases = HttpTransport(10).request("GET", URL).extensions["timeout"].values()
     assert all(seconds and seconds <= 10 for seconds in phases)
 
 
@@ -252,9 +252,9 @@ async def test_a_vendors_cookie_does_not_go_out_with_the_next_persons_call(
 async def test_proxies_of_the_environment_are_not_used() -> None:
     os.environ["HTTP_PROXY"] = "http://127.0.0.1:1"
     try:
-        async with serving(answers=True) as url, aclosing(Wire(10)) as wire:
-            vendor = Vendor("test", wire, base_url=url)
-            assert (await vendor.call("send", "GET", URL, judge=judge)).status == 200
+        async with serving(answers=True) as url, aclosing(HttpTransport(10)) as wire:
+            vendor = VendorClient("test", wire, base_url=url)
+            assert (await vendor.call("send", "GET", URL, parse_error=judge)).status == 200
     finally:
         del os.environ["HTTP_PROXY"]
 
@@ -271,7 +271,7 @@ async def test_a_log_line_tells_the_call_and_nothing_of_the_person(
         ]
     )
     with capture_logs() as lines, pytest.raises(TooManySends) as raised:
-        await network.vendor.call("check", "GET", url, judge=judge, auth=("key", "s3cret"))
+        await network.vendor.call("check", "GET", url, parse_error=judge, auth=("key", "s3cret"))
     assert [(line["call"], line["attempt"], line["kind"]) for line in lines] == [
         ("check", 1, "Unreachable"),
         ("check", 2, "TooManySends"),
@@ -320,7 +320,7 @@ def test_a_retry_after_that_is_neither_is_none(rubbish: str | None) -> None:
 )
 def test_no_retry_after_does_harm(value: str) -> None:
     seconds = retry_after(value)
-    assert seconds is None or (math.isfinite(seconds) and 0 <= seconds <= FURTHEST)
+    assert seconds is None or (math.isfinite(seconds) and 0 <= seconds <= LONGEST_RETRY_AFTER)
 
 
 # The real connection pools, against a real server on loopback.
@@ -364,20 +364,21 @@ async def serving(*, answers: bool) -> AsyncIterator[str]:
 
 async def test_hundreds_of_calls_at_once_are_all_answered() -> None:
     pools = Pools()
-    async with serving(answers=True) as url, aclosing(Wire(20, pools)) as wire:
-        vendor = Vendor("test", wire, base_url=url)
+    async with serving(answers=True) as url, aclosing(HttpTransport(20, pools)) as wire:
+        vendor = VendorClient("test", wire, base_url=url)
         for _ in range(2):  # the second time over connections that were kept
-            calls = (vendor.call("send", "GET", URL, judge=judge) for _ in range(300))
+            calls = (vendor.call("send", "GET", URL, parse_error=judge) for _ in range(300))
             assert {answer.status for answer in await asyncio.gather(*calls)} == {200}
     assert set(pools._calls) == {0}
 
 
 async def test_a_call_given_up_leaves_its_place_to_another() -> None:
     pools = Pools()
-    async with serving(answers=False) as url, aclosing(Wire(20, pools)) as wire:
-        vendor = Vendor("test", wire, base_url=url)
+    async with serving(answers=False) as url, aclosing(HttpTransport(20, pools)) as wire:
+        vendor = VendorClient("test", wire, base_url=url)
         calls = [
-            asyncio.create_task(vendor.call("send", "GET", URL, judge=judge)) for _ in range(5)
+            asyncio.create_task(vendor.call("send", "GET", URL, parse_error=judge))
+            for _ in range(5)
         ]
         while sum(pools._calls) < len(calls):  # noqa: ASYNC110 (they begin within a few turns)
             await asyncio.sleep(0)

@@ -28,9 +28,9 @@ from webapp.providers import (
     TooManySends,
     Unreachable,
 )
-from webapp.providers.transport import Vendor
+from webapp.providers.client import VendorClient
+from webapp.providers.http import HttpTransport
 from webapp.providers.twilio import Credentials, TwilioMessages, TwilioVerify
-from webapp.providers.wire import Wire
 
 ACCOUNT = "AC" + "a" * 32
 SERVICE = "VA" + "b" * 32
@@ -54,8 +54,8 @@ class Network:
 
     def __init__(self, credentials: Credentials | None = None) -> None:
         self.router = respx.Router()
-        self.wire = Wire(10, httpx.MockTransport(self.router.async_handler))
-        vendor = Vendor("twilio", self.wire, sleep=no_time)
+        self.wire = HttpTransport(10, httpx.MockTransport(self.router.async_handler))
+        vendor = VendorClient("twilio", self.wire, sleep=no_time)
         credentials = credentials or Credentials(ACCOUNT, "token")
         self.verify = TwilioVerify(vendor, credentials, SERVICE)
         self.messages = TwilioMessages(vendor, credentials, number="+15005550001")
@@ -147,7 +147,7 @@ async def test_a_text_goes_out_from_the_number(network: Network) -> None:
 
 async def test_a_text_goes_out_through_the_messaging_service_where_there_is_one() -> None:
     network, service = Network(), "MG" + "e" * 32
-    vendor = Vendor("twilio", network.wire)
+    vendor = VendorClient("twilio", network.wire)
     messages = TwilioMessages(
         vendor, Credentials(ACCOUNT, "token"), number="+1", messaging_service_sid=service
     )

@@ -18,24 +18,24 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route
 
-from webapp.accounts import texts
-from webapp.accounts.flow import Flow
-from webapp.accounts.limits import (
+from webapp.accounts.journeys.flow import Flow
+from webapp.accounts.people.passwords import Hasher
+from webapp.accounts.policy.rules import (
     ANSWERS_PER_SESSION,
     HINTS_PER_IP,
     SESSION_LIFETIME,
     SpendingLimits,
 )
-from webapp.accounts.outbox import Outbox, delivering
-from webapp.accounts.passwords import Hasher
+from webapp.accounts.sending import texts
+from webapp.accounts.sending.outbox import Outbox, delivering
 from webapp.database import DATABASE_ERRORS, Database
 from webapp.pages import errors
 from webapp.providers import Messenger, Verifier
 from webapp.providers.authy import Authy
+from webapp.providers.client import VendorClient
 from webapp.providers.codes import Codes
-from webapp.providers.transport import Vendor
+from webapp.providers.http import HttpTransport
 from webapp.providers.twilio import Credentials, TwilioMessages, TwilioVerify
-from webapp.providers.wire import Wire
 from webapp.routes import routes
 from webapp.settings import Settings
 from webapp.web import log as logs
@@ -66,7 +66,7 @@ def utcnow() -> datetime:
 
 
 @dataclass(frozen=True)
-class World:
+class Ports:
     """What is outside of the process, for tests to hold in their hands."""
 
     clock: Callable[[], datetime] = utcnow
@@ -77,9 +77,9 @@ class World:
 class Providers:
     """The vendors as the settings choose them, over one wire."""
 
-    def __init__(self, settings: Settings, world: World) -> None:
-        self.settings, self.world = settings, world
-        self.wire = Wire(settings.provider_timeout, world.transport)
+    def __init__(self, settings: Settings, ports: Ports) -> None:
+        self.settings, self.ports = settings, ports
+        self.wire = HttpTransport(settings.provider_timeout, ports.transport)
         self.twilio = self._vendor("twilio", settings.twilio_base_url)
         self.messenger: Messenger = TwilioMessages(
             self.twilio,
@@ -89,8 +89,8 @@ class Providers:
         )
         self.verifier: Verifier = self._verifier()
 
-    def _vendor(self, name: str, base_url: str) -> Vendor:
-        return Vendor(name, self.wire, base_url=base_url, sleep=self.world.sleep)
+    def _vendor(self, name: str, base_url: str) -> VendorClient:
+        return VendorClient(name, self.wire, base_url=base_url, sleep=self.ports.sleep)
 
     def _credentials(self) -> Credentials:
         settings = self.settings
@@ -110,7 +110,7 @@ class Providers:
             case "codes":
                 host = urlsplit(origin_of(settings.base_url)).hostname or ""
                 compose = partial(texts.code, settings.site_name, host)
-                return Codes(self.messenger, settings.secret_key, compose, clock=self.world.clock)
+                return Codes(self.messenger, settings.secret_key, compose, clock=self.ports.clock)
             case _:
                 service = settings.twilio_verify_service_sid
                 return TwilioVerify(self.twilio, self._credentials(), service)
@@ -119,7 +119,7 @@ class Providers:
         await self.wire.aclose()
 
 
-def create_app(settings: Settings, world: World = World()) -> Starlette:
+def create_app(settings: Settings, ports: Ports = Ports()) -> Starlette:
     """The ASGI application."""
     logs.configure(settings.log_format, secret=settings.secret_key)
     assets = Assets(ROOT / "static", reload=settings.development)
@@ -131,34 +131,34 @@ def create_app(settings: Settings, world: World = World()) -> Starlette:
         development=settings.development,
     )
     assemble = _with_sandbox if settings.development else _assemble
-    app = assemble(settings, world, routes(assets), templates)
+    app = assemble(settings, ports, routes(assets), templates)
     app.state.assets = assets
     return app
 
 
 def _with_sandbox(
-    settings: Settings, world: World, table: list[BaseRoute], templates: Templates
+    settings: Settings, ports: Ports, table: list[BaseRoute], templates: Templates
 ) -> Starlette:
     """The application beside its pretend phone network. Not imported in production."""
+    from webapp.development import Network, simulated_hosts, with_credentials  # noqa: PLC0415
     from webapp.pages import gallery  # noqa: PLC0415
-    from webapp.play import Network, played, with_credentials  # noqa: PLC0415
     from webapp.sandbox import Sandbox  # noqa: PLC0415
 
-    sandbox = Sandbox(world.clock)
-    world = replace(world, transport=world.transport or Network(sandbox, played(settings)))
+    sandbox = Sandbox(ports.clock)
+    ports = replace(ports, transport=ports.transport or Network(sandbox, simulated_hosts(settings)))
     pages = [
         Route("/sandbox/gallery", gallery.index),
         Route("/sandbox/gallery/{state}", gallery.show),
         Route("/sandbox/gallery/{state}/side-by-side", gallery.side_by_side),
         *sandbox.routes(templates.answer),
     ]
-    app = _assemble(with_credentials(settings), world, [*pages, *table], templates)
+    app = _assemble(with_credentials(settings), ports, [*pages, *table], templates)
     app.state.sandbox = sandbox
     return app
 
 
 def _assemble(
-    settings: Settings, world: World, table: list[BaseRoute], templates: Templates
+    settings: Settings, ports: Ports, table: list[BaseRoute], templates: Templates
 ) -> Starlette:
     app = Starlette(routes=table, lifespan=_lifespan, exception_handlers=_handlers())
     state = app.state
@@ -178,11 +178,11 @@ def _assemble(
         settings.redis_url,
         secret=settings.secret_key,
     )
-    state.providers = Providers(settings, world)
+    state.providers = Providers(settings, ports)
     spending = SpendingLimits(
         settings.sends_per_phone, settings.sends_per_hour, settings.prefix_brake
     )
-    state.outbox = Outbox(state.providers.messenger, spending, world.clock)
+    state.outbox = Outbox(state.providers.messenger, spending, ports.clock)
     state.flow = Flow(
         verifier=state.providers.verifier,
         outbox=state.outbox,
@@ -190,7 +190,7 @@ def _assemble(
         spending=spending,
         secret_key=settings.secret_key,
         site_name=settings.site_name,
-        clock=world.clock,
+        clock=ports.clock,
     )
     # By the socket's scheme it would send a form typed under https on to plain http.
     app.router.redirect_slashes = False
@@ -204,24 +204,24 @@ def hash_threads(settings: Settings) -> int:
 
 
 def _middleware(app: Starlette, settings: Settings) -> list[Middleware]:
-    refusal = partial(errors.refusal, app)
+    error_app = partial(errors.error_app, app)
     client = partial(client_ip, hops=settings.trusted_proxy_hops)
     origin = origin_of(settings.base_url)
     behind_tls = settings.https and settings.trusted_proxy_hops > 0
     return [
         Middleware(SecurityHeaders, https=settings.https),
-        Middleware(logs.RequestLog, on_error=refusal, client=client),
-        Middleware(Deadline, on_refusal=refusal),
-        Middleware(AllowedHost, hosts=_hosts(settings), on_refusal=refusal),
+        Middleware(logs.RequestLog, on_error=error_app, client=client),
+        Middleware(Deadline, on_error=error_app),
+        Middleware(AllowedHost, hosts=_hosts(settings), on_error=error_app),
         *([Middleware(Https, origin=origin)] if behind_tls else []),
-        Middleware(AllowedMethods, on_refusal=refusal),
+        Middleware(AllowedMethods, on_error=error_app),
         Middleware(
             SameOrigin,
             origin=origin,
-            on_refusal=refusal,
+            on_error=error_app,
             exempt="/sandbox/" if settings.development else None,
         ),
-        Middleware(BodyLimit, on_refusal=refusal),
+        Middleware(BodyLimit, on_error=error_app),
     ]
 
 

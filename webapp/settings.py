@@ -300,7 +300,7 @@ class _Reader:
         if bool(settings.twilio_api_key) != bool(settings.twilio_api_key_secret):
             self.fault("TWILIO_API_KEY", "goes together with TWILIO_API_KEY_SECRET")
         if self.development:
-            return  # what is missing is played by the sandbox
+            return  # the sandbox stands in for what is missing
         for name in ("twilio_account_sid", *self.needed_by(settings)):
             if not getattr(settings, name):
                 self.fault(

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 PAUSE = 1.0  # seconds before a worker that died is replaced: one that cannot live must cost little
 READY = signal.SIGUSR1  # from a worker to its supervisor
-HEARD = {READY, signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
+SIGNALS = {READY, signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
 
 
 def listeners(port: int, count: int) -> list[socket.socket]:
@@ -55,10 +55,10 @@ class Supervisor:
 
     def run(self) -> NoReturn:
         """Until SIGTERM or SIGINT, which the workers are passed on."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         self._begin()
         while self.workers:
-            match signal.sigwait(HEARD):
+            match signal.sigwait(SIGNALS):
                 case signal.SIGCHLD:
                     self._bury()
                 case signal.SIGUSR1:
@@ -80,7 +80,7 @@ class Supervisor:
         if worker:
             self.workers[worker] = listener
             return
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         self.work(self, listener)
         sys.exit(0)
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self
 from email_validator import EmailNotValidError, validate_email
 from phonenumbers import SUPPORTED_REGIONS
 
-from webapp.accounts import passwords, phones
+from webapp.accounts.people import passwords, phones
 
 NAME_LENGTH = 200
 EMAIL_LENGTH = 254

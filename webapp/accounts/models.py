@@ -20,7 +20,7 @@ class Kind(StrEnum):
     """What an attempt was spent on."""
 
     SEND = "send"
-    REFUSED = "refused"  # a send that the vendor turned down because of the number
+    REJECTED = "refused"  # a send that the vendor turned down because of the number
     CHECK = "check"
 
 

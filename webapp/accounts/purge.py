@@ -6,14 +6,14 @@ from typing import Any
 import structlog
 from tortoise.queryset import QuerySet
 
-from webapp.accounts.limits import (
+from webapp.accounts.models import Attempt, OutboxMessage, Session, User
+from webapp.accounts.policy.rules import (
     DAY,
     OUTBOX_KEPT,
     SESSION_IDLE,
     SESSION_LIFETIME,
     SIGNUP_LIFETIME,
 )
-from webapp.accounts.models import Attempt, OutboxMessage, Session, User
 
 log = structlog.get_logger(__name__)
 BATCH = 500

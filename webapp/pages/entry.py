@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from webapp.pages.visitors import ACCOUNT, SIGNUP, VERIFICATION, email_taken, go, visitor
+from webapp.pages.step import ACCOUNT, SIGNUP, VERIFICATION, email_taken, go, visitor
 
 
 async def show(request: Request) -> Response:

@@ -47,7 +47,7 @@ def show(request: Request, status: int, headers: dict[str, str] | None = None) -
     return response
 
 
-def refusal(app: ASGIApp, status: int) -> ASGIApp:
+def error_app(app: ASGIApp, status: int) -> ASGIApp:
     """For the middleware that stands before the routes: an ASGI app that shows the page."""
 
     async def refuse(scope: Scope, receive: Receive, send: Send) -> None:

@@ -10,12 +10,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts import limits, phones
-from webapp.accounts.countries import countries
-from webapp.accounts.flow import CodeExpired, WrongCode
 from webapp.accounts.forms import CodeForm, PhoneForm, SignupForm
+from webapp.accounts.journeys.flow import CodeExpired, WrongCode
+from webapp.accounts.people import phones
+from webapp.accounts.people.countries import countries
+from webapp.accounts.policy import rules
 from webapp.pages import errors, verification
-from webapp.pages.words import Obstacle, Problem, problem, throttled
+from webapp.pages.words import Problem, UserError, problem, throttled
 from webapp.providers import (
     Blocked,
     Busy,
@@ -81,14 +82,14 @@ def _phone(words: str, typed: str = TYPED["phone"], fault: Problem | None = None
 
 
 def _code(
-    words: str, fault: Problem | None = None, typed: str | None = None, **standing: Any
+    words: str, fault: Problem | None = None, typed: str | None = None, **status: Any
 ) -> State:
-    """The code step; ``typed`` is what was sent as a code, and ``standing`` what is unusual."""
+    """The code step; ``typed`` is what was sent as a code, and ``status`` what is unusual."""
 
     def context() -> dict[str, Any]:
         form = CodeForm() if typed is None else CodeForm.parse(FormData(code=typed))
         usual = {"state": "waiting", "attempts_left": 5, "resend_in": 30, "can_call": True}
-        return {"phone": PHONE, "notice": None} | _stopped(form, fault) | usual | standing
+        return {"phone": PHONE, "notice": None} | _stopped(form, fault) | usual | status
 
     return State(words, "steps/verification.html", context)
 
@@ -97,8 +98,8 @@ def _account(
     words: str, *, verified: bool = False, email_taken: bool = False, **person: str
 ) -> State:
     usual = {"name": TYPED["name"], "email": TYPED["email"], "phone": PHONE}
-    standing = {"verified": verified, "email_taken": email_taken}
-    return State(words, "steps/account.html", lambda: usual | person | standing)
+    status = {"verified": verified, "email_taken": email_taken}
+    return State(words, "steps/account.html", lambda: usual | person | status)
 
 
 def _error(status: int) -> State:
@@ -117,8 +118,8 @@ def _numbers(form: PhoneForm) -> dict[str, Any]:
     return {"countries": countries(), "example": phones.example(form.country)}
 
 
-def _checking(obstacle: Obstacle) -> Problem:
-    return problem(obstacle, checking=True)
+def _checking(error: UserError) -> Problem:
+    return problem(error, checking=True)
 
 
 SIGNUP = {
@@ -133,10 +134,10 @@ SIGNUP = {
     "signup-own-words": _signup("Password made of the name", TYPED | {"password": "adalovelace"}),
     "signup-blocked-country": _signup("Country not served", TYPED, problem(CountryNotServed())),
     "signup-throttled": _signup("Too many from one network", TYPED, throttled(1500)),
-    "signup-braked": _signup("Prefix braked", TYPED, problem(limits.PrefixBraked(MINUTES))),
+    "signup-braked": _signup("Prefix braked", TYPED, problem(rules.PrefixBraked(MINUTES))),
     "signup-provider-down": _signup("Text service down", TYPED, problem(Busy())),
-    "signup-database": _signup("Database away", TYPED, problem(limits.DatabaseAway(SECONDS))),
-    "signup-overloaded": _signup("Too many visitors", TYPED, problem(limits.Overloaded(MINUTES))),
+    "signup-database": _signup("Database away", TYPED, problem(rules.DatabaseAway(SECONDS))),
+    "signup-overloaded": _signup("Too many visitors", TYPED, problem(rules.Overloaded(MINUTES))),
 }
 CODE = {
     "code": _code("Waiting for the code, cooling down", can_call=False),
@@ -150,11 +151,9 @@ CODE = {
         "Wrong code, one try left", _checking(WrongCode(1)), "123456", attempts_left=1
     ),
     "code-one-left": _code("One try left, after a reload", attempts_left=1),
-    "code-cooling-down": _code(
-        "Asked too soon", problem(limits.CoolingDown(timedelta(seconds=25)))
-    ),
+    "code-cooling-down": _code("Asked too soon", problem(rules.CoolingDown(timedelta(seconds=25)))),
     "code-sends-spent": _code(
-        "Sent as often as we do", problem(limits.SendsSpent(MINUTES)), resend_in=480
+        "Sent as often as we do", problem(rules.SendsSpent(MINUTES)), resend_in=480
     ),
     "code-throttled": _code("Too many tries from one network", throttled(300), "123456"),
     "code-unchecked": _code(
@@ -183,12 +182,12 @@ NUMBER = {
     "phone-refused": _phone("Not a number in use", fault=problem(InvalidNumber())),
     "phone-landline": _phone("The vendor says landline", fault=problem(NotMobile())),
     "phone-blocked": _phone("The vendor blocks it", fault=problem(Blocked())),
-    "phone-changes-spent": _phone("Changed too often", fault=problem(limits.ChangesSpent())),
+    "phone-changes-spent": _phone("Changed too often", fault=problem(rules.ChangesSpent())),
     "phone-provider-down": _phone("Text service down", fault=problem(Busy())),
 }
 ACCOUNT = {
     "account": _account("Verified", verified=True),
-    "account-unverified": _account("Not verified yet"),
+    "account-pending_visitor": _account("Not verified yet"),
     "account-email-taken": _account("The email has an account", email_taken=True),
     "account-long": _account("Very long names", verified=True, name="Ada" * 60, email=LONG_EMAIL),
 }

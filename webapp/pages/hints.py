@@ -6,14 +6,14 @@ What is typed comes by POST, so that it is in no URL (ASVS 14.2.1); nothing is s
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts import passwords, phones
-from webapp.accounts.countries import countries as every_country
 from webapp.accounts.forms import SignupForm, typed
-from webapp.pages.visitors import too_many
+from webapp.accounts.people import passwords, phones
+from webapp.accounts.people.countries import countries as every_country
+from webapp.pages.step import throttle_visitor
 from webapp.web.form import posted
 from webapp.web.templates import render, respond
 
-SILENCE = 204  # which htmx swaps nothing for
+NO_CONTENT = 204  # which htmx swaps nothing for
 FOR_AN_HOUR = "private, max-age=3600"
 
 
@@ -33,8 +33,8 @@ async def phone(request: Request) -> Response:
 
 
 async def password(request: Request) -> Response:
-    if await too_many(request, "hints"):
-        return Response(status_code=SILENCE)
+    if await throttle_visitor(request, "hints"):
+        return Response(status_code=NO_CONTENT)
     fields, site = await posted(request), request.app.state.settings.site_name
     word = typed(fields, "password")
     own = SignupForm.parse(fields, site=site).own_words(site)

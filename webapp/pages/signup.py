@@ -6,15 +6,15 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts import phones, sessions
-from webapp.accounts.countries import countries
 from webapp.accounts.forms import SignupForm, fold_email, typed
 from webapp.accounts.models import User
-from webapp.accounts.phones import Phone
+from webapp.accounts.people import phones, sessions
+from webapp.accounts.people.countries import countries
+from webapp.accounts.people.phones import Phone
 from webapp.pages import verification
-from webapp.pages.readers import country_of
-from webapp.pages.visitors import SIGNUP, VERIFICATION, cookie, flow, go, too_many, visitor
-from webapp.pages.words import OBSTACLES, Problem, problem
+from webapp.pages.locale import country_of
+from webapp.pages.step import SIGNUP, VERIFICATION, cookie, flow, go, throttle_visitor, visitor
+from webapp.pages.words import USER_ERRORS, Problem, problem
 from webapp.web.form import posted
 from webapp.web.templates import Prepared, is_fragment, page, render
 
@@ -39,15 +39,15 @@ async def submit(request: Request) -> Response:
     if there and there.user.verified_at:
         return go("/")
     if not form.valid:
-        return refuse(request, form, key)
+        return render_errors(request, form, key)
     if there and _signed_up_as(there.user, form):
         return go("/")
-    if fault := await too_many(request, "signups"):
-        return refuse(request, form, key, fault)
+    if fault := await throttle_visitor(request, "signups"):
+        return render_errors(request, form, key, fault)
     try:
         token = await flow(request).sign_up(form, key)
-    except OBSTACLES as obstacle:
-        return refuse(request, form, key, problem(obstacle))
+    except USER_ERRORS as error:
+        return render_errors(request, form, key, problem(error))
     if former := cookie(request).read(request):
         await sessions.close_session(former)  # ASVS 7.2.4
     response = await _on_to_the_code(request, token)
@@ -71,7 +71,9 @@ async def _on_to_the_code(request: Request, token: str) -> Response:
     return await verification.render_step(request, there.user, verification=there.verification)
 
 
-def refuse(request: Request, form: SignupForm, key: str, fault: Problem | None = None) -> Response:
+def render_errors(
+    request: Request, form: SignupForm, key: str, fault: Problem | None = None
+) -> Response:
     """The form again, with all that was typed but the password."""
     if fault and fault.field:
         form.errors[fault.field] = fault.words

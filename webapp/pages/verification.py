@@ -5,23 +5,24 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts import phones, sessions, verifications
-from webapp.accounts.countries import countries
-from webapp.accounts.flow import EmailTaken
+from webapp.accounts.challenges import verifications
 from webapp.accounts.forms import CodeForm, PhoneForm, typed
+from webapp.accounts.journeys.flow import EmailTaken
 from webapp.accounts.models import User, Verification
+from webapp.accounts.people import phones, sessions
+from webapp.accounts.people.countries import countries
 from webapp.pages import account
-from webapp.pages.visitors import (
+from webapp.pages.step import (
     ACCOUNT,
     PHONE,
     VERIFICATION,
     cookie,
     flow,
     go,
-    too_many,
-    unverified,
+    pending_visitor,
+    throttle_visitor,
 )
-from webapp.pages.words import OBSTACLES, Problem, problem
+from webapp.pages.words import USER_ERRORS, Problem, problem
 from webapp.providers import Channel
 from webapp.web.form import posted
 from webapp.web.templates import is_fragment, page
@@ -33,7 +34,7 @@ AGAIN = {
 
 
 async def show(request: Request) -> Response:
-    there = await unverified(request)
+    there = await pending_visitor(request)
     if isinstance(there, Response):
         return there
     user, verification = there
@@ -41,21 +42,21 @@ async def show(request: Request) -> Response:
 
 
 async def submit(request: Request) -> Response:
-    there, form = await unverified(request), CodeForm.parse(await posted(request))
+    there, form = await pending_visitor(request), CodeForm.parse(await posted(request))
     if isinstance(there, Response):
         return await _answer_again(request, form) or there
     user, verification = there
     if not form.valid:
         return await render_step(request, user, form, status=422)
-    if fault := await too_many(request, "checks"):
-        return await refuse(request, user, form, fault)
+    if fault := await throttle_visitor(request, "checks"):
+        return await render_errors(request, user, form, fault)
     try:
         former = cookie(request).read(request)
         token = await flow(request).check_code(user, verification, form.digits, former)
     except EmailTaken:
         return _on_to_the_account(request, *there)
-    except OBSTACLES as obstacle:
-        return await refuse(request, user, form, problem(obstacle, checking=True))
+    except USER_ERRORS as error:
+        return await render_errors(request, user, form, problem(error, checking=True))
     if is_fragment(request):
         await user.refresh_from_db()
     response = _on_to_the_account(request, *there)
@@ -67,11 +68,11 @@ async def submit(request: Request) -> Response:
 async def _answer_again(request: Request, form: CodeForm) -> Response | None:
     """The answer to the right code, for a browser that never got it and sends the code again."""
     former = cookie(request).read(request)
-    if not (former and form.valid) or await too_many(request, "checks"):
+    if not (former and form.valid) or await throttle_visitor(request, "checks"):
         return None
     if await request.app.state.throttle.hit("answers", former):
         return None
-    token = await flow(request).session_after(former, form.digits)
+    token = await flow(request).recover_session(former, form.digits)
     there = await sessions.visitor(token, flow(request).clock()) if token else None
     if not (token and there):
         return None
@@ -87,25 +88,25 @@ def _on_to_the_account(request: Request, user: User, verification: Verification)
 
 
 async def resend(request: Request) -> Response:
-    there = await unverified(request)
+    there = await pending_visitor(request)
     if isinstance(there, Response):
         return there
     user, _ = there
     wanted = typed(await posted(request), "channel")
     channel = Channel(wanted) if wanted in flow(request).verifier.channels else Channel.SMS
-    if fault := await too_many(request, "resends"):
-        return await refuse(request, user, CodeForm(), fault)
+    if fault := await throttle_visitor(request, "resends"):
+        return await render_errors(request, user, CodeForm(), fault)
     try:
         await flow(request).resend_code(user, channel)
-    except OBSTACLES as obstacle:
-        return await refuse(request, user, CodeForm(), problem(obstacle))
+    except USER_ERRORS as error:
+        return await render_errors(request, user, CodeForm(), problem(error))
     if not is_fragment(request):
         return go(VERIFICATION)
     return await render_step(request, user, notice=AGAIN[channel])
 
 
 async def show_phone(request: Request) -> Response:
-    there = await unverified(request)
+    there = await pending_visitor(request)
     if isinstance(there, Response):
         return there
     user, _ = there
@@ -114,7 +115,7 @@ async def show_phone(request: Request) -> Response:
 
 
 async def submit_phone(request: Request) -> Response:
-    there = await unverified(request)
+    there = await pending_visitor(request)
     if isinstance(there, Response):
         return there
     user, _ = there
@@ -122,18 +123,18 @@ async def submit_phone(request: Request) -> Response:
     form = PhoneForm.parse(fields, settings.allowed_countries)
     if not form.number:
         return _phone_page(request, user, form, 422)
-    if fault := await too_many(request, "resends"):
+    if fault := await throttle_visitor(request, "resends"):
         return _phone_page(request, user, form, fault.status, fault)
     try:
         await flow(request).change_phone(user, form.number)
-    except OBSTACLES as obstacle:
+    except USER_ERRORS as error:
         await user.refresh_from_db()  # the number may be the former again
-        fault = problem(obstacle)
+        fault = problem(error)
         return _phone_page(request, user, form, fault.status, fault)
     return await render_step(request, user) if is_fragment(request) else go(VERIFICATION)
 
 
-async def refuse(request: Request, user: User, form: CodeForm, fault: Problem) -> Response:
+async def render_errors(request: Request, user: User, form: CodeForm, fault: Problem) -> Response:
     """The step again, saying what stands in the way."""
     if fault.field == "code":
         form.errors["code"] = fault.words
@@ -152,7 +153,7 @@ async def render_step(
 ) -> Response:
     """The code step as it stands for this person; ``verification``, if it is known and fresh."""
     verification = verification or await verifications.latest(user)
-    standing = verifications.standing(verification, flow(request).clock())
+    status_of = verifications.status_of(verification, flow(request).clock())
     more = {"notice": None, "problem": None} | more
     return page(
         request,
@@ -160,10 +161,10 @@ async def render_step(
         url=VERIFICATION,
         form=form or CodeForm(),
         phone=phones.readable(user.phone),
-        state=standing.state,
-        attempts_left=standing.checks_left,
-        resend_in=standing.resend_in,
-        can_call=Channel.CALL in flow(request).verifier.channels and standing.sends > 0,
+        state=status_of.state,
+        attempts_left=status_of.checks_left,
+        resend_in=status_of.resend_in,
+        can_call=Channel.CALL in flow(request).verifier.channels and status_of.sends > 0,
         **more,
     )
 

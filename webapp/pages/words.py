@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from webapp.accounts import limits
-from webapp.accounts.flow import CodeExpired, WrongCode
-from webapp.accounts.limits import Refused
+from webapp.accounts.journeys.flow import CodeExpired, WrongCode
+from webapp.accounts.policy import rules
+from webapp.accounts.policy.rules import LimitExceeded
 from webapp.providers import (
     Blocked,
     Busy,
@@ -21,28 +21,28 @@ from webapp.providers import (
     Unreachable,
 )
 
-OBSTACLES = (Refused, ProviderError, WrongCode, CodeExpired)
-Obstacle = Refused | ProviderError | WrongCode | CodeExpired
+USER_ERRORS = (LimitExceeded, ProviderError, WrongCode, CodeExpired)
+UserError = LimitExceeded | ProviderError | WrongCode | CodeExpired
 
 KEPT = "Nothing you typed is lost"
 LAST_WORKS = "This number has been sent several codes, and the last one still works"
 OUR_FAULT = "We cannot send or check codes just now. It is not your fault, and we have been told"
 
-REFUSED: Mapping[type[Refused], str] = {
-    limits.CoolingDown: "A code was sent a moment ago. You can ask for another in {wait}",
-    limits.SendsSpent: "We have sent this code 5 times, and the last one still works. "
+REFUSED: Mapping[type[LimitExceeded], str] = {
+    rules.CoolingDown: "A code was sent a moment ago. You can ask for another in {wait}",
+    rules.SendsSpent: "We have sent this code 5 times, and the last one still works. "
     "You can ask for a new one in {wait}",
-    limits.ChecksSpent: "Too many wrong codes. You can ask for a new code in {wait}",
-    limits.PhoneSendsSpent: "This number has been sent too many codes today. Try again in {wait}",
-    limits.PhoneChecksSpent: "Too many wrong codes were entered for this number today. "
+    rules.ChecksSpent: "Too many wrong codes. You can ask for a new code in {wait}",
+    rules.PhoneSendsSpent: "This number has been sent too many codes today. Try again in {wait}",
+    rules.PhoneChecksSpent: "Too many wrong codes were entered for this number today. "
     "Try again in {wait}",
-    limits.PrefixBraked: "We cannot send codes to numbers that begin like yours just now. "
+    rules.PrefixBraked: "We cannot send codes to numbers that begin like yours just now. "
     "Try again in {wait}",
-    limits.BudgetSpent: f"We cannot send codes just now. {KEPT}: try again in {{wait}}",
-    limits.ChangesSpent: "You have changed the number as often as we allow. "
+    rules.BudgetSpent: f"We cannot send codes just now. {KEPT}: try again in {{wait}}",
+    rules.ChangesSpent: "You have changed the number as often as we allow. "
     "Use the last one, or start again",
-    limits.DatabaseAway: f"We are not ready just now. {KEPT}: try again in {{wait}}",
-    limits.Overloaded: f"Many people are signing up at this moment. {KEPT}: try again in {{wait}}",
+    rules.DatabaseAway: f"We are not ready just now. {KEPT}: try again in {{wait}}",
+    rules.Overloaded: f"Many people are signing up at this moment. {KEPT}: try again in {{wait}}",
 }
 NUMBER: Mapping[type[ProviderError], str] = {
     InvalidNumber: "We cannot send a code to this number. Check it, or use another mobile number",
@@ -74,7 +74,7 @@ EXPIRED = "This code has expired. Ask for a new one"
 BAD_CODE = "Enter the 6 digits of the code"
 THROTTLED = f"Too many tries from your network. {KEPT}: try again in {{wait}}"
 
-ASK_AGAIN = 5  # seconds, where nobody says when
+RETRY_AFTER = 5  # seconds, where nobody says when
 NEXT_CODE = 600  # seconds: the life of a code
 TOO_MANY = 429
 UNAVAILABLE = 503
@@ -90,23 +90,23 @@ class Problem:
     retry_after: int | None = None  # seconds
 
 
-def problem(obstacle: Obstacle, *, checking: bool = False) -> Problem:
-    """The words for ``obstacle``; ``checking`` a code rather than sending one."""
-    match obstacle:
+def problem(error: UserError, *, checking: bool = False) -> Problem:
+    """The words for ``error``; ``checking`` a code rather than sending one."""
+    match error:
         case WrongCode():
-            tries = "1 try" if obstacle.left == 1 else f"{obstacle.left} tries"
+            tries = "1 try" if error.left == 1 else f"{error.left} tries"
             return Problem(422, f"That is not the code we sent. You have {tries} left", "code")
         case CodeExpired():
             return Problem(422, EXPIRED)
-        case Refused():
-            return _refused(obstacle)
+        case LimitExceeded():
+            return _refused(error)
         case _:
-            return _not_checked(obstacle) if checking else _not_sent(obstacle)
+            return _not_checked(error) if checking else _not_sent(error)
 
 
-def _refused(refused: Refused) -> Problem:
+def _refused(refused: LimitExceeded) -> Problem:
     words = REFUSED[type(refused)].format(wait=span(refused.seconds or 1))
-    ours = isinstance(refused, (limits.DatabaseAway, limits.Overloaded))
+    ours = isinstance(refused, (rules.DatabaseAway, rules.Overloaded))
     status = UNAVAILABLE if ours else TOO_MANY
     return Problem(status, words, retry_after=refused.seconds)
 
@@ -132,7 +132,7 @@ def _not_checked(error: ProviderError) -> Problem:
 def _wait(error: ProviderError, status: int) -> int | None:
     if status < TOO_MANY:
         return None
-    usual = NEXT_CODE if status == TOO_MANY else ASK_AGAIN
+    usual = NEXT_CODE if status == TOO_MANY else RETRY_AFTER
     return max(1, -int(-(error.retry_after or usual) // 1))
 
 

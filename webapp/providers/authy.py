@@ -20,7 +20,7 @@ from webapp.providers import (
     Sent,
     TooManySends,
 )
-from webapp.providers.transport import Answer, Judge, Vendor, refusal, unreadable
+from webapp.providers.client import Answer, ErrorParser, VendorClient, error_from, unreadable
 
 WRONG_CODE = "60020"
 NO_SUCH_USER = "60026"
@@ -49,17 +49,17 @@ KINDS: dict[str, type[ProviderError]] = {
 ORIGIN = "https://api.authy.com"
 
 
-def judge(answer: Answer) -> ProviderError | None:
+def parse_error(answer: Answer) -> ProviderError | None:
     """What an Authy answer means that is not a 200 with ``success``, true or "true"."""
     fields = answer.fields
     if answer.status == HTTPStatus.OK and str(fields.get("success")).lower() == "true":
         return None
-    return refusal("authy", answer, fields.get("error_code"), KINDS)
+    return error_from("authy", answer, fields.get("error_code"), KINDS)
 
 
 def judge_check(answer: Answer) -> ProviderError | None:
     """The same for the answer to a check, where one error just means that the code is wrong."""
-    return None if _wrong_code(answer.fields) else judge(answer)
+    return None if _wrong_code(answer.fields) else parse_error(answer)
 
 
 def _wrong_code(fields: dict[str, Any]) -> bool:
@@ -75,7 +75,7 @@ class Authy:
     name = "authy"
     channels = frozenset(Channel)
 
-    def __init__(self, vendor: Vendor, api_key: str) -> None:
+    def __init__(self, vendor: VendorClient, api_key: str) -> None:
         self._vendor = vendor
         self._headers = {"X-Authy-API-Key": api_key, "Accept": "application/json"}
 
@@ -103,7 +103,7 @@ class Authy:
             return False
         path = f"verify/{code}/{_id(reference)}"
         answer = await self._call(
-            "verify", "GET", path, judge=judge_check, params={"force": "true"}
+            "verify", "GET", path, parse_error=judge_check, params={"force": "true"}
         )
         if _wrong_code(answer):
             return False
@@ -141,11 +141,17 @@ class Authy:
         return Sent(reference=account, account=account)
 
     async def _call(
-        self, name: str, method: str, path: str, *, judge: Judge = judge, **rest: Any
+        self,
+        name: str,
+        method: str,
+        path: str,
+        *,
+        parse_error: ErrorParser = parse_error,
+        **rest: Any,
     ) -> dict[str, Any]:
         url = f"{ORIGIN}/protected/json/{path}"
         answer = await self._vendor.call(
-            name, method, url, judge=judge, headers=self._headers, **rest
+            name, method, url, parse_error=parse_error, headers=self._headers, **rest
         )
         return answer.fields
 

@@ -8,18 +8,18 @@ from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from webapp.providers.transport import Judge, Vendor
+from webapp.providers.client import ErrorParser, VendorClient
 
 
 def sdk_client(
-    vendor: Vendor, judge: Judge, account_sid: str, username: str, secret: str
+    vendor: VendorClient, parse_error: ErrorParser, account_sid: str, username: str, secret: str
 ) -> Client:
-    """An SDK client all of whose calls go through ``vendor`` and are judged by ``judge``."""
+    """An SDK client all of whose calls go through ``vendor`` and are judged by ``parse_error``."""
     return Client(
         username,
         secret,
         account_sid,
-        http_client=Http(vendor, judge),
+        http_client=Http(vendor, parse_error),
         environment={"TWILIO_EDGE": ""},  # an empty one would make it read os.environ
     )
 
@@ -27,9 +27,9 @@ def sdk_client(
 class Http(AsyncHttpClient):  # type: ignore[misc]
     """What the SDK needs of an HTTP client."""
 
-    def __init__(self, vendor: Vendor, judge: Judge) -> None:
+    def __init__(self, vendor: VendorClient, parse_error: ErrorParser) -> None:
         super().__init__(logging.getLogger(__name__), is_async=True)
-        self._vendor, self._judge = vendor, judge
+        self._vendor, self._judge = vendor, parse_error
 
     async def request(
         self,
@@ -47,7 +47,7 @@ class Http(AsyncHttpClient):  # type: ignore[misc]
             f"{method} {resource(uri)}",
             method,
             uri,
-            judge=self._judge,
+            parse_error=self._judge,
             params=params,
             data=data,
             headers=headers,

@@ -23,7 +23,7 @@ from webapp.providers import (
     TooManyChecks,
     TooManySends,
 )
-from webapp.providers.transport import Answer, Vendor, refusal, unreadable
+from webapp.providers.client import Answer, VendorClient, error_from, unreadable
 
 KINDS: dict[str, type[ProviderError]] = {
     "20003": Misconfigured,  # credentials
@@ -88,7 +88,7 @@ class Credentials:
 class Twilio:
     """What both of Twilio's products need."""
 
-    def __init__(self, vendor: Vendor, credentials: Credentials) -> None:
+    def __init__(self, vendor: VendorClient, credentials: Credentials) -> None:
         self._vendor, self._credentials = vendor, credentials
 
     @cached_property
@@ -96,7 +96,7 @@ class Twilio:
         from webapp.providers.sdk import sdk_client  # noqa: PLC0415 (0.1 s and 15 MB)
 
         credentials = self._credentials
-        return sdk_client(self._vendor, judge, credentials.account_sid, *credentials.login)
+        return sdk_client(self._vendor, parse_error, credentials.account_sid, *credentials.login)
 
 
 class TwilioVerify(Twilio):
@@ -105,7 +105,7 @@ class TwilioVerify(Twilio):
     name = "twilio"
     channels = frozenset(Channel)
 
-    def __init__(self, vendor: Vendor, credentials: Credentials, service_sid: str) -> None:
+    def __init__(self, vendor: VendorClient, credentials: Credentials, service_sid: str) -> None:
         super().__init__(vendor, credentials)
         self._service_sid = service_sid
 
@@ -168,7 +168,7 @@ class TwilioMessages(Twilio):
 
     def __init__(
         self,
-        vendor: Vendor,
+        vendor: VendorClient,
         credentials: Credentials,
         *,
         number: str = "",
@@ -219,11 +219,11 @@ class TwilioMessages(Twilio):
         await _read(self._messages.list_async(limit=1, page_size=1))
 
 
-def judge(answer: Answer) -> ProviderError | None:
+def parse_error(answer: Answer) -> ProviderError | None:
     """What a Twilio answer that is no success means."""
     if answer.status in (HTTPStatus.OK, HTTPStatus.CREATED):
         return None
-    return refusal("twilio", answer, answer.fields.get("code"), KINDS)
+    return error_from("twilio", answer, answer.fields.get("code"), KINDS)
 
 
 async def _read(call: Awaitable[Any]) -> Any:

@@ -9,12 +9,12 @@ from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from webapp.sandbox.authy import Authy
+from webapp.sandbox.errors import vendor
 from webapp.sandbox.faults import Faults
 from webapp.sandbox.messages import Messages
 from webapp.sandbox.pages import Pages, Render
 from webapp.sandbox.phone import Inbox
 from webapp.sandbox.verify import Verify
-from webapp.sandbox.wire import vendor
 
 __all__ = ["Sandbox"]
 

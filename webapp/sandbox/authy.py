@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from webapp.sandbox.errors import ErrorResponse, authy_error, form, is_e164, keyed, vendor
 from webapp.sandbox.phone import Inbox
-from webapp.sandbox.wire import Refusal, authy_error, form, is_e164, keyed, vendor
 
 LIFETIME = timedelta(minutes=10)
 SENDS = 5
@@ -61,7 +61,7 @@ class Authy:
         fields = await form(request)
         phone = f"+{fields.get('user[country_code]', '')}{fields.get('user[cellphone]', '')}"
         if not is_e164(phone) or "@" not in fields.get("user[email]", ""):
-            raise Refusal(authy_error(60027))
+            raise ErrorResponse(authy_error(60027))
         known = (user_id for user_id, user in self._users.items() if user.phone == phone)
         user_id = next(known, None) or str(next(self._ids))
         self._users.setdefault(user_id, User(phone))
@@ -106,12 +106,12 @@ class Authy:
         """Whether a code is right; ``success`` is a string here, as Authy has it."""
         token = self._alive(self._user(request))
         if token is None or token.checks >= CHECKS:
-            raise Refusal(authy_error(60020))
+            raise ErrorResponse(authy_error(60020))
         if not secrets.compare_digest(request.path_params["code"].encode(), token.code.encode()):
             token.checks += 1
-            raise Refusal(authy_error(60020))
+            raise ErrorResponse(authy_error(60020))
         if token.used:
-            raise Refusal(authy_error(60019))
+            raise ErrorResponse(authy_error(60019))
         token.used = True
         return JSONResponse({"message": "Token is valid.", "token": "is valid", "success": "true"})
 
@@ -123,7 +123,7 @@ class Authy:
     def _user(self, request: Request) -> User:
         user = self._users.get(request.path_params["id"])
         if user is None:
-            raise Refusal(authy_error(60026))
+            raise ErrorResponse(authy_error(60026))
         return user
 
     def _alive(self, user: User) -> Token | None:
@@ -136,7 +136,7 @@ class Authy:
         if token is None or token.used:
             token = user.token = Token(self._clock())
         if token.sends >= SENDS:
-            raise Refusal(authy_error(60009))
+            raise ErrorResponse(authy_error(60009))
         token.sends += 1
         if "undelivered" not in request.scope:
             self._inbox.deliver(user.phone, f"Your Sandbox token is: {token.code}", channel=channel)

@@ -8,7 +8,7 @@ import httpx
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from webapp.sandbox.wire import AUTHY_ERRORS, TWILIO_ERRORS, authy_error, twilio_error
+from webapp.sandbox.errors import AUTHY_ERRORS, TWILIO_ERRORS, authy_error, twilio_error
 
 NEVER_ARRIVE = {
     "refused": httpx.ConnectError,

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from webapp.sandbox.errors import ErrorResponse, form, is_e164, sid, signed_in, twilio_error, vendor
 from webapp.sandbox.phone import Inbox
-from webapp.sandbox.wire import Refusal, form, is_e164, sid, signed_in, twilio_error, vendor
 
 LONGEST = 1600
 PAGE = 50
@@ -106,20 +106,20 @@ class Messages:
         for text in self._texts:
             if (text.account, text.sid) == (account, wanted):
                 return JSONResponse(_public(text))
-        raise Refusal(twilio_error(20404))
+        raise ErrorResponse(twilio_error(20404))
 
 
 def _check(fields: dict[str, str]) -> None:
     if not fields.get("To"):
-        raise Refusal(twilio_error(21604))
+        raise ErrorResponse(twilio_error(21604))
     if not is_e164(fields["To"]):
-        raise Refusal(twilio_error(21211))
+        raise ErrorResponse(twilio_error(21211))
     if not (fields.get("From") or fields.get("MessagingServiceSid")):
-        raise Refusal(twilio_error(21603))
+        raise ErrorResponse(twilio_error(21603))
     if not fields.get("Body"):
-        raise Refusal(twilio_error(21602))
+        raise ErrorResponse(twilio_error(21602))
     if len(fields["Body"]) > LONGEST:
-        raise Refusal(twilio_error(21617))
+        raise ErrorResponse(twilio_error(21617))
 
 
 def _number(request: Request, name: str, default: int) -> int:

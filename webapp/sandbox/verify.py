@@ -10,9 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from webapp.sandbox.phone import Inbox
-from webapp.sandbox.wire import (
-    Refusal,
+from webapp.sandbox.errors import (
+    ErrorResponse,
     form,
     is_e164,
     is_sid,
@@ -21,6 +20,7 @@ from webapp.sandbox.wire import (
     twilio_error,
     vendor,
 )
+from webapp.sandbox.phone import Inbox
 
 LIFETIME = timedelta(minutes=10)
 SENDS = 5
@@ -89,14 +89,14 @@ class Verify:
         service, fields = _service(request), await form(request)
         to, channel = fields.get("To", ""), fields.get("Channel", "")
         if not is_e164(to):
-            raise Refusal(twilio_error(60200, ": To"))
+            raise ErrorResponse(twilio_error(60200, ": To"))
         if channel not in CHANNELS:
-            raise Refusal(twilio_error(60200, ": Channel"))
+            raise ErrorResponse(twilio_error(60200, ": Channel"))
         verification = self._pending(service, to) or self._begin(service, to, channel)
         if verification.checks >= CHECKS:
-            raise Refusal(twilio_error(60202, retry_after=self._left(verification)))
+            raise ErrorResponse(twilio_error(60202, retry_after=self._left(verification)))
         if len(verification.sends) >= SENDS:
-            raise Refusal(twilio_error(60203, retry_after=self._left(verification)))
+            raise ErrorResponse(twilio_error(60203, retry_after=self._left(verification)))
         self._deliver(request, verification, channel)
         return JSONResponse(self._public(request, verification), 201)
 
@@ -105,10 +105,10 @@ class Verify:
         service, fields = _service(request), await form(request)
         code = fields.get("Code", "")
         if not 4 <= len(code) <= 10:  # noqa: PLR2004
-            raise Refusal(twilio_error(60200, ": Code"))
+            raise ErrorResponse(twilio_error(60200, ": Code"))
         verification = self._find(service, fields.get("VerificationSid", ""), fields.get("To", ""))
         if verification.checks >= CHECKS:
-            raise Refusal(twilio_error(60202, retry_after=self._left(verification)))
+            raise ErrorResponse(twilio_error(60202, retry_after=self._left(verification)))
         verification.checks += 1
         verification.updated = self._clock()
         if secrets.compare_digest(code.encode(), verification.code.encode()):
@@ -128,7 +128,7 @@ class Verify:
         verification = self._find(_service(request), request.path_params["sid"])
         status = (await form(request)).get("Status", "")
         if status not in ("canceled", "approved"):
-            raise Refusal(twilio_error(60200, ": Status"))
+            raise ErrorResponse(twilio_error(60200, ": Status"))
         self._end(verification, status)
         return JSONResponse(self._public(request, verification))
 
@@ -159,7 +159,7 @@ class Verify:
         self._forget_the_old()
         verification = self._by_sid.get(sid) if sid else self._by_number.get((service, to))
         if not verification or verification.service != service:
-            raise Refusal(twilio_error(20404))
+            raise ErrorResponse(twilio_error(20404))
         return verification
 
     def _end(self, verification: Verification, status: str) -> None:
@@ -200,7 +200,7 @@ class Verify:
 def _service(request: Request) -> str:
     service = str(request.path_params["service"])
     if not is_sid("VA", service):
-        raise Refusal(twilio_error(20404))
+        raise ErrorResponse(twilio_error(20404))
     return service
 
 

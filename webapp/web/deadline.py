@@ -5,7 +5,7 @@ import asyncio
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from webapp.web.security import Refusal
+from webapp.web.security import ErrorApp
 
 log = structlog.get_logger(__name__)
 
@@ -20,8 +20,8 @@ class Deadline:
     off is left as if the process had been killed there, from where the person can go on.
     """
 
-    def __init__(self, app: ASGIApp, *, on_refusal: Refusal, seconds: float = DEADLINE) -> None:
-        self.app, self.seconds, self.refuse = app, seconds, on_refusal(503)
+    def __init__(self, app: ASGIApp, *, on_error: ErrorApp, seconds: float = DEADLINE) -> None:
+        self.app, self.seconds, self.refuse = app, seconds, on_error(503)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

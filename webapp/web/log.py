@@ -34,7 +34,7 @@ def configure(format: str = "json", *, secret: str = "", stream: TextIO | None =
     if secret:
         key_fingerprints(secret)
     stream = stream or sys.stdout
-    lines = Lines(stream)
+    lines = LineHandler(stream)
     begin: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -59,11 +59,11 @@ def _renderer(format: str, stream: TextIO) -> Processor:  # noqa: A002
 
 
 def _configure_standard_library(
-    begin: list[Processor], end: list[Processor], lines: "Lines"
+    begin: list[Processor], end: list[Processor], lines: "LineHandler"
 ) -> None:
     root = logging.getLogger()
     for handler in root.handlers[:]:
-        if isinstance(handler, Lines):
+        if isinstance(handler, LineHandler):
             root.removeHandler(handler)
     named = [*begin, structlog.stdlib.add_logger_name]
     bare = structlog.stdlib.ProcessorFormatter.remove_processors_meta
@@ -80,7 +80,7 @@ def _configure_standard_library(
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-class Lines(logging.Handler):
+class LineHandler(logging.Handler):
     """Writes structlog's lines and the standard library's.
 
     A log that cannot be written, on a full disk or into a closed pipe, stops no request.
@@ -124,7 +124,7 @@ class RequestLog:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        began, answer = perf_counter(), _Answer(send, _request_id(scope))
+        began, answer = perf_counter(), _ResponseTap(send, _request_id(scope))
         scope["request_id"] = answer.request_id.decode()
         with structlog.contextvars.bound_contextvars(request_id=scope["request_id"]):
             try:
@@ -133,11 +133,13 @@ class RequestLog:
                 log.exception("unhandled exception")
                 if answer.status:  # half an answer is out: only the server can break it off
                     raise
-                await self._apologise(scope, receive, answer)
+                await self._send_error_page(scope, receive, answer)
             finally:
-                self._tell(scope, answer.status or CLIENT_LEFT, perf_counter() - began)
+                self._log_request(scope, answer.status or CLIENT_LEFT, perf_counter() - began)
 
-    async def _apologise(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+    async def _send_error_page(
+        self, scope: Scope, receive: Receive, answer: "_ResponseTap"
+    ) -> None:
         try:
             await self.on_error(500)(scope, receive, answer.send)
         except Exception:
@@ -146,7 +148,7 @@ class RequestLog:
                 raise
             await PLAIN_500(scope, receive, answer.send)
 
-    def _tell(self, scope: Scope, status: int, seconds: float) -> None:
+    def _log_request(self, scope: Scope, status: int, seconds: float) -> None:
         log.info(
             "request",
             method=scope["method"],
@@ -157,7 +159,7 @@ class RequestLog:
         )
 
 
-class _Answer:
+class _ResponseTap:
     """One request's way out: adds the id, remembers the status."""
 
     __slots__ = ("_send", "request_id", "status")

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-Refusal = Callable[[int], ASGIApp]
+ErrorApp = Callable[[int], ASGIApp]
 """Given a status, the ASGI app that answers with it (our error page)."""
 
 CONTENT_SECURITY_POLICY = (
@@ -87,11 +87,11 @@ class AllowedHost:
         self,
         app: ASGIApp,
         hosts: Iterable[str],
-        on_refusal: Refusal,
+        on_error: ErrorApp,
         exempt: Iterable[str] = HEALTH,
     ) -> None:
         """``hosts``: ``name`` or ``name:port``; default ports may be there or not."""
-        self.app, self.on_refusal, self.exempt = app, on_refusal, frozenset(exempt)
+        self.app, self.on_error, self.exempt = app, on_error, frozenset(exempt)
         self.hosts = frozenset(
             spelling.encode() for host in hosts for spelling in _spellings(host.lower())
         )
@@ -100,7 +100,7 @@ class AllowedHost:
         if scope["type"] != "http" or self._ours(scope) or scope["path"] in self.exempt:
             await self.app(scope, receive, send)
         else:
-            await self.on_refusal(400)(scope, receive, send)
+            await self.on_error(400)(scope, receive, send)
 
     def _ours(self, scope: Scope) -> bool:
         values = _values(scope, b"host")
@@ -134,8 +134,8 @@ class Https:
 class AllowedMethods:
     """Answers 405 to every method that no page has: TRACE, OPTIONS, PUT and whatever comes."""
 
-    def __init__(self, app: ASGIApp, on_refusal: Refusal) -> None:
-        self.app, self.on_refusal = app, on_refusal
+    def __init__(self, app: ASGIApp, on_error: ErrorApp) -> None:
+        self.app, self.on_error = app, on_error
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in METHODS:
@@ -148,7 +148,7 @@ class AllowedMethods:
                 message = {**message, "headers": [*message.get("headers", ()), allow]}
             await send(message)
 
-        await self.on_refusal(405)(scope, receive, send_allowed)
+        await self.on_error(405)(scope, receive, send_allowed)
 
 
 class SameOrigin:
@@ -159,13 +159,13 @@ class SameOrigin:
     """
 
     def __init__(
-        self, app: ASGIApp, origin: str, on_refusal: Refusal, exempt: str | None = None
+        self, app: ASGIApp, origin: str, on_error: ErrorApp, exempt: str | None = None
     ) -> None:
         """``origin``: as a browser writes it, see ``origin_of``.
 
         ``exempt``: below this path, development's sandbox, anybody may write.
         """
-        self.app, self.origin, self.on_refusal = app, origin.encode(), on_refusal
+        self.app, self.origin, self.on_error = app, origin.encode(), on_error
         self.exempt = exempt
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -173,7 +173,7 @@ class SameOrigin:
         if free or self._exempt(scope) or self._ours(scope):
             await self.app(scope, receive, send)
         else:
-            await self.on_refusal(403)(scope, receive, send)
+            await self.on_error(403)(scope, receive, send)
 
     def _exempt(self, scope: Scope) -> bool:
         return self.exempt is not None and scope["path"].startswith(self.exempt)
@@ -192,14 +192,14 @@ class BodyLimit:
     none can mistake the refusal for an error of its own.
     """
 
-    def __init__(self, app: ASGIApp, on_refusal: Refusal, limit: int = 65_536) -> None:
-        self.app, self.on_refusal, self.limit = app, on_refusal, limit
+    def __init__(self, app: ASGIApp, on_error: ErrorApp, limit: int = 65_536) -> None:
+        self.app, self.on_error, self.limit = app, on_error, limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
         elif _declared_length(scope) > self.limit:
-            await self.on_refusal(413)(scope, receive, send)
+            await self.on_error(413)(scope, receive, send)
         elif scope["method"] in READS:  # whose bodies no handler reads
             await self.app(scope, receive, send)
         else:
@@ -214,7 +214,7 @@ class BodyLimit:
             body += message.get("body", b"")
             more = message.get("more_body", False)
         if len(body) > self.limit:
-            await self.on_refusal(413)(scope, receive, send)
+            await self.on_error(413)(scope, receive, send)
         else:
             await self.app(scope, _replayed(bytes(body), receive), send)
 

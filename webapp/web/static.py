@@ -41,7 +41,7 @@ FOR_A_YEAR = "public, max-age=31536000, immutable"
 ASK_FIRST = "no-cache"
 
 FINGERPRINT = re.compile("[0-9a-f]{12}")
-BESIDE = re.compile(rb'@import "([\w.-]+\.css)";')
+LOCAL_IMPORT = re.compile(rb'@import "([\w.-]+\.css)";')
 NO_WEIGHT = re.compile(r"\s*q\s*=\s*0(\.0*)?\s*")
 
 
@@ -172,7 +172,9 @@ class StaticFile:
 
 def _whole(path: Path) -> bytes:
     """A stylesheet with those of its own folder that it imports in their place: one request."""
-    return BESIDE.sub(lambda found: _whole(path.parent / found[1].decode()), path.read_bytes())
+    return LOCAL_IMPORT.sub(
+        lambda found: _whole(path.parent / found[1].decode()), path.read_bytes()
+    )
 
 
 async def _send(send: Send, status: int, headers: Mapping[str, str], body: bytes) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 
 import structlog
 
-from webapp.accounts import attempts, statements
-from webapp.accounts.limits import BudgetSpent, SpendingLimits
+from webapp.accounts import statements
 from webapp.accounts.models import Delivery, OutboxMessage
+from webapp.accounts.policy import usage
+from webapp.accounts.policy.rules import BudgetSpent, SpendingLimits
 from webapp.accounts.purge import purge
 from webapp.database import DATABASE_ERRORS
 from webapp.providers import (
@@ -135,7 +136,7 @@ class Outbox:
 
     async def _send(self, message: OutboxMessage) -> None:
         now = self.clock()
-        attempt = await attempts.reserve_confirmation(message.to, self.spending, now)
+        attempt = await usage.reserve_confirmation(message.to, self.spending, now)
         message.tried_at = message.tried_at or now
         try:
             reference = await self.messenger.send(message.to, message.body)

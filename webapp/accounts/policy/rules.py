@@ -56,7 +56,7 @@ class SpendingLimits:
         return None if most is None else most - int(most * BUDGET_KEPT_FOR_KNOWN)
 
 
-class Refused(Exception):
+class LimitExceeded(Exception):
     """A limit stands in the way; ``wait`` says how long, where waiting helps."""
 
     def __init__(self, wait: timedelta | None = None) -> None:
@@ -69,41 +69,41 @@ class Refused(Exception):
         return None if self.wait is None else max(1, -int(-self.wait.total_seconds() // 1))
 
 
-class CoolingDown(Refused):
+class CoolingDown(LimitExceeded):
     """The last code was sent a moment ago."""
 
 
-class SendsSpent(Refused):
+class SendsSpent(LimitExceeded):
     """This verification has had its sends."""
 
 
-class ChecksSpent(Refused):
+class ChecksSpent(LimitExceeded):
     """This verification has had its guesses."""
 
 
-class PhoneSendsSpent(Refused):
+class PhoneSendsSpent(LimitExceeded):
     """This phone has had its sends for the day."""
 
 
-class PhoneChecksSpent(Refused):
+class PhoneChecksSpent(LimitExceeded):
     """This phone has had its wrong guesses for the day."""
 
 
-class PrefixBraked(Refused):
+class PrefixBraked(LimitExceeded):
     """Too many codes to this dialling prefix were never entered: it looks like SMS pumping."""
 
 
-class BudgetSpent(Refused):
+class BudgetSpent(LimitExceeded):
     """The site's sends for this hour are used up."""
 
 
-class ChangesSpent(Refused):
+class ChangesSpent(LimitExceeded):
     """The number was changed as often as one sign-up may."""
 
 
-class DatabaseAway(Refused):
+class DatabaseAway(LimitExceeded):
     """The database did not answer, or is full. The same form again is still one sign-up."""
 
 
-class Overloaded(Refused):
+class Overloaded(LimitExceeded):
     """More people are waiting than can be served in time."""

@@ -16,11 +16,11 @@ import httpx
 import structlog
 
 from webapp.providers import Blocked, Busy, Misconfigured, ProviderError, Unreachable
-from webapp.providers.wire import Wire
+from webapp.providers.http import HttpTransport
 
 AT_ONCE = 1000  # calls in flight to one vendor from one process
 ATTEMPTS = 3
-FURTHEST = 86_400.0  # seconds: a Retry-After beyond a day is rubbish or might as well be
+LONGEST_RETRY_AFTER = 86_400.0  # seconds: a Retry-After beyond a day is rubbish or might as well be
 
 log = structlog.get_logger("providers")
 
@@ -53,11 +53,11 @@ class Answer:
         return retry_after(self.headers.get("retry-after"))
 
 
-Judge = Callable[[Answer], ProviderError | None]  # what is wrong with it, if anything
+ErrorParser = Callable[[Answer], ProviderError | None]  # what is wrong with it, if anything
 Kinds = Mapping[str, type[ProviderError]]  # one vendor's error codes, in our words
 
 
-def refusal(vendor: str, answer: Answer, code: object, kinds: Kinds) -> ProviderError:
+def error_from(vendor: str, answer: Answer, code: object, kinds: Kinds) -> ProviderError:
     """What an answer that is no success means: by the vendor's ``code``, else by its status."""
     known = str(code) if re.fullmatch(r"[0-9]{1,6}", str(code)) else ""
     kind = kinds.get(known) or _by_status(answer, known)
@@ -81,30 +81,33 @@ def _by_status(answer: Answer, code: str) -> type[ProviderError]:
         return Busy
     if answer.status == HTTPStatus.SERVICE_UNAVAILABLE and turned_away:
         return Busy
-    if answer.status == HTTPStatus.REQUEST_TIMEOUT or answer.status // 100 in UNCLEAR:
+    if (
+        answer.status == HTTPStatus.REQUEST_TIMEOUT
+        or answer.status // 100 in UNCLEAR_STATUS_CLASSES
+    ):
         return Unreachable
     return Misconfigured
 
 
-ALARMING = (Blocked, Misconfigured)  # for the operator to act on
-UNCLEAR = (2, 5)  # hundreds: a yes that is none, a fault of the vendor's
+ALERTS_OPERATOR = (Blocked, Misconfigured)  # for the operator to act on
+UNCLEAR_STATUS_CLASSES = (2, 5)  # hundreds: a yes that is none, a fault of the vendor's
 
 
 @dataclass(frozen=True, slots=True)
 class _Call:
     name: str
     request: httpx.Request
-    judge: Judge
+    parse_error: ErrorParser
     until: float
 
 
-class Vendor:
+class VendorClient:
     """One vendor, and how many calls it may have from us at once, and for how long."""
 
     def __init__(
         self,
         name: str,
-        wire: Wire,
+        wire: HttpTransport,
         *,
         base_url: str = "",
         at_once: int = AT_ONCE,
@@ -128,14 +131,14 @@ class Vendor:
         method: str,
         url: str,
         *,
-        judge: Judge,
+        parse_error: ErrorParser,
         until: float | None = None,
         params: Mapping[str, Any] | None = None,
         data: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         auth: tuple[str, str] | None = None,
     ) -> Answer:
-        """The vendor's answer, in which ``judge`` finds nothing wrong. Raises ``ProviderError``.
+        """The vendor's answer. Raises ``ProviderError``, also for an error ``parse_error`` finds.
 
         ``name`` stands for the call in the log, where nothing of its URL or data may. ``until``
         lets several calls share one ``deadline()``.
@@ -147,7 +150,9 @@ class Vendor:
             request = self._wire.request(
                 method, self._at(url), params=params, data=data, headers=headers, auth=auth
             )
-            return await self._insist(_Call(name, request, judge, until or self.deadline()))
+            return await self._with_retries(
+                _Call(name, request, parse_error, until or self.deadline())
+            )
         finally:
             self._in_flight -= 1
 
@@ -157,7 +162,7 @@ class Vendor:
         path = url.partition("://")[2].partition("/")[2]
         return f"{self._base_url}/{path}"
 
-    async def _insist(self, call: _Call) -> Answer:
+    async def _with_retries(self, call: _Call) -> Answer:
         attempt = 1
         while True:
             try:
@@ -173,7 +178,7 @@ class Vendor:
         started, answer = _now(), None
         try:
             answer = await self._ask(call)
-            if error := call.judge(answer):
+            if error := call.parse_error(answer):
                 raise error
         except ProviderError as error:
             self._report(call, attempt, started, answer, error)
@@ -219,7 +224,7 @@ class Vendor:
         if error is None:
             log.info("provider call", **words)
         else:
-            alarm = log.error if isinstance(error, ALARMING) else log.warning
+            alarm = log.error if isinstance(error, ALERTS_OPERATOR) else log.warning
             kind = type(error).__name__
             alarm("provider call failed", **words, error=error.code, kind=kind, detail=error.detail)
 
@@ -254,13 +259,13 @@ def retry_after(value: str | None) -> float | None:
     """The seconds a Retry-After header asks for, by number or date; None where illegible."""
     value = (value or "").strip()
     if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value):
-        return min(float(value), FURTHEST)
+        return min(float(value), LONGEST_RETRY_AFTER)
     try:
         moment = parsedate_to_datetime(value)
         wait = (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return min(max(math.ceil(wait), 0.0), FURTHEST)
+    return min(max(math.ceil(wait), 0.0), LONGEST_RETRY_AFTER)
 
 
 def near_limit(value: str | None) -> bool:

@@ -15,7 +15,7 @@ import argon2
 from argon2.exceptions import VerifyMismatchError
 from zxcvbn_rs_py import Suggestion, zxcvbn
 
-from webapp.accounts.limits import Overloaded
+from webapp.accounts.policy.rules import Overloaded
 
 Answer = TypeVar("Answer", str, bool)
 

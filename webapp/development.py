@@ -5,14 +5,14 @@ from dataclasses import replace
 import httpx
 
 from webapp import sandbox
-from webapp.providers.wire import Pools
+from webapp.providers.http import Pools
 from webapp.settings import Settings
 
 TWILIO_HOSTS = frozenset({"verify.twilio.com", "api.twilio.com"})
 AUTHY_HOSTS = frozenset({"api.authy.com"})
 
 
-def played(settings: Settings) -> frozenset[str]:
+def simulated_hosts(settings: Settings) -> frozenset[str]:
     """The vendors' hosts that the sandbox stands in for."""
     everything = settings.verify_provider == "sandbox"
     twilio = everything or not (settings.twilio_account_sid or settings.twilio_base_url)
@@ -22,7 +22,7 @@ def played(settings: Settings) -> frozenset[str]:
 
 def with_credentials(settings: Settings) -> Settings:
     """``settings`` with the sandbox's credentials where there are none."""
-    hosts = played(settings)
+    hosts = simulated_hosts(settings)
     if hosts >= TWILIO_HOSTS:
         settings = replace(
             settings,

@@ -24,7 +24,7 @@ class AnswerTooLong(httpx.StreamError):
     """More bytes than any answer of a vendor has."""
 
 
-class Wire:
+class HttpTransport:
     """One of httpx's transports, used without its client: a call over it follows no redirect,
     keeps no cookie and asks no environment for a proxy.
     """
@@ -104,7 +104,7 @@ class Pools(httpx.AsyncBaseTransport):
         """Made at the first call: the authorities that we trust take 20 ms and 2 MB to read."""
         tls = httpx.create_ssl_context(trust_env=False)
         limits = httpx.Limits(
-            max_connections=None,  # Vendor bounds the calls
+            max_connections=None,  # VendorClient bounds the calls
             max_keepalive_connections=KEPT_ALIVE,
             keepalive_expiry=KEEP_ALIVE,
         )

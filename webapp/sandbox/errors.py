@@ -79,7 +79,7 @@ AUTHY_ERRORS: dict[int, tuple[int, str]] = {
 }
 
 
-class Refusal(Exception):
+class ErrorResponse(Exception):
     """A call that goes wrong, with the answer that says so."""
 
     def __init__(self, response: Response) -> None:
@@ -119,11 +119,13 @@ def _headers(retry_after: int | None) -> dict[str, str]:
 
 def vendor(routes: Sequence[BaseRoute]) -> Starlette:
     """A vendor's application."""
-    return Starlette(routes=routes, exception_handlers={Refusal: _refused, HTTPException: _unknown})
+    return Starlette(
+        routes=routes, exception_handlers={ErrorResponse: _refused, HTTPException: _unknown}
+    )
 
 
 async def _refused(_: Request, refusal: Exception) -> Response:
-    return cast(Refusal, refusal).response
+    return cast(ErrorResponse, refusal).response
 
 
 async def _unknown(_: Request, error: Exception) -> Response:
@@ -137,7 +139,7 @@ def signed_in(handler: Handler) -> Handler:
     async def guarded(request: Request) -> Response:
         request.scope["login"] = _login(request.headers.get("authorization", ""))
         if not re.fullmatch(r"(AC|SK)[0-9a-fA-F]{32}", request.scope["login"]):
-            raise Refusal(twilio_error(20003))
+            raise ErrorResponse(twilio_error(20003))
         return await handler(request)
 
     return guarded
@@ -158,7 +160,7 @@ def keyed(handler: Handler) -> Handler:
 
     async def guarded(request: Request) -> Response:
         if not request.headers.get("x-authy-api-key"):
-            raise Refusal(authy_error(60001))
+            raise ErrorResponse(authy_error(60001))
         return await handler(request)
 
     return guarded

@@ -11,8 +11,9 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.expressions import F
 from tortoise.queryset import QuerySet
 
-from webapp.accounts import attempts
-from webapp.accounts.limits import (
+from webapp.accounts.models import Kind, Outcome, User, Verification
+from webapp.accounts.policy import usage
+from webapp.accounts.policy.rules import (
     CHECKS_PER_VERIFICATION,
     CODE_LIFETIME,
     COOL_DOWNS,
@@ -22,14 +23,13 @@ from webapp.accounts.limits import (
     SendsSpent,
     SpendingLimits,
 )
-from webapp.accounts.models import Kind, Outcome, User, Verification
 from webapp.accounts.statements import add, loaded, run
 
 NOW = timedelta()
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Status:
     """Where a verification is, for the page that shows it."""
 
     state: str  # waiting for the code, unsent, expired, exhausted
@@ -38,10 +38,10 @@ class Standing:
     sends: int
 
 
-def standing(verification: Verification, now: datetime) -> Standing:
+def status_of(verification: Verification, now: datetime) -> Status:
     """How ``verification`` stands at ``now``."""
     wait = max(NOW, _next_send(verification) - now)
-    return Standing(
+    return Status(
         state=_state(verification, now),
         checks_left=max(0, CHECKS_PER_VERIFICATION - verification.checks),
         resend_in=-int(-wait.total_seconds() // 1),
@@ -83,7 +83,7 @@ def still_pending(verification: Verification) -> QuerySet[Verification]:
 async def begin(
     db: BaseDBAsyncClient, user: User, provider: str, spending: SpendingLimits, now: datetime
 ) -> Verification:
-    """A new verification of the user's phone, its first send reserved. Raises ``Refused``."""
+    """A new verification of the user's phone, its first send reserved. Raises ``LimitExceeded``."""
     verification = Verification(
         user_id=user.id,
         phone=user.phone,
@@ -94,7 +94,7 @@ async def begin(
         expires_at=now + CODE_LIFETIME,
     )
     await add(verification)
-    await attempts.reserve_send(db, user.phone, verification.id, spending, now)
+    await usage.reserve_send(db, user.phone, verification.id, spending, now)
     return verification
 
 
@@ -106,7 +106,7 @@ async def begin_again(
     spending: SpendingLimits,
     now: datetime,
 ) -> Verification:
-    """A new code in place of an expired one. Raises ``Refused``."""
+    """A new code in place of an expired one. Raises ``LimitExceeded``."""
     due = still_pending(old).filter(next_send_at__lte=now)
     if not await due.update(outcome=Outcome.REPLACED):
         raise CoolingDown(await _until_send(old, now))
@@ -116,7 +116,7 @@ async def begin_again(
 async def claim_send(
     db: BaseDBAsyncClient, verification: Verification, spending: SpendingLimits, now: datetime
 ) -> None:
-    """Reserve one more send of the same code. Raises ``Refused``."""
+    """Reserve one more send of the same code. Raises ``LimitExceeded``."""
     sends = verification.sends
     if sends >= SENDS_PER_VERIFICATION:
         raise SendsSpent(_next_send(verification) - now)
@@ -132,7 +132,7 @@ async def claim_send(
     )
     if not claimed:
         raise CoolingDown(await _until_send(verification, now))
-    await attempts.reserve_send(db, verification.phone, verification.id, spending, now)
+    await usage.reserve_send(db, verification.phone, verification.id, spending, now)
 
 
 async def _until_send(verification: Verification, now: datetime) -> timedelta:
@@ -169,9 +169,9 @@ async def not_sent(
         return
     await row.update(next_send_at=now, sends=F("sends") - 1)
     if turned_down:
-        await attempts.turn_down(verification.id)
+        await usage.mark_rejected(verification.id)
     else:
-        await attempts.give_back(Kind.SEND, verification.id)
+        await usage.refund(Kind.SEND, verification.id)
 
 
 async def no_more_sends(verification: Verification) -> None:
@@ -194,14 +194,14 @@ async def claim_check(db: BaseDBAsyncClient, verification: Verification, now: da
     )
     if not claimed:
         return False
-    await attempts.reserve_check(db, verification.phone, verification.id, now)
+    await usage.reserve_check(db, verification.phone, verification.id, now)
     return True
 
 
-async def uncheck(verification: Verification) -> None:
+async def refund_check(verification: Verification) -> None:
     """The guess surely did not reach the vendor: give it back."""
     await Verification.filter(id=verification.id).update(checks=F("checks") - 1)
-    await attempts.give_back(Kind.CHECK, verification.id)
+    await usage.refund(Kind.CHECK, verification.id)
 
 
 async def wrong(verification: Verification, now: datetime) -> int:

@@ -11,20 +11,20 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.queryset import QuerySet
 from tortoise.transactions import in_transaction
 
-from webapp.accounts.limits import (
+from webapp.accounts.models import Attempt, Kind, User
+from webapp.accounts.people.phones import dialling_prefix
+from webapp.accounts.policy.rules import (
     BRAKE_WINDOW,
     BUDGET_WINDOW,
     DAY,
     WRONG_CHECKS_PER_PHONE,
     BudgetSpent,
+    LimitExceeded,
     PhoneChecksSpent,
     PhoneSendsSpent,
     PrefixBraked,
-    Refused,
     SpendingLimits,
 )
-from webapp.accounts.models import Attempt, Kind, User
-from webapp.accounts.phones import dialling_prefix
 from webapp.accounts.statements import add, run
 from webapp.database import serialise
 
@@ -47,7 +47,7 @@ ALLOWED = """
 async def reserve_send(
     db: BaseDBAsyncClient, phone: str, verification_id: int, spending: SpendingLimits, now: datetime
 ) -> None:
-    """Write one code to ``phone`` down as sent, or raise the ``Refused`` of the limit it breaks."""
+    """Record one send to ``phone``. Raises the ``LimitExceeded`` of the limit it would break."""
     prefix = dialling_prefix(phone)
     send = Attempt(
         kind=Kind.SEND, phone=phone, prefix=prefix, verification_id=verification_id, at=now
@@ -65,7 +65,7 @@ async def reserve_send(
         phone,
         prefix,
         Kind.SEND,
-        Kind.REFUSED,
+        Kind.REJECTED,
         now - DAY,
         NO_VERIFICATION,
         now - BRAKE_WINDOW,
@@ -119,14 +119,14 @@ async def reserve_check(
         await add(check)
 
 
-async def give_back(kind: Kind, verification_id: int) -> None:
+async def refund(kind: Kind, verification_id: int) -> None:
     """Strike the last attempt of a verification: the vendor surely did nothing."""
     last = await Attempt.filter(kind=kind, verification_id=verification_id).order_by("-id").first()
     if last:
         await last.delete()
 
 
-async def turn_down(verification_id: int) -> None:
+async def mark_rejected(verification_id: int) -> None:
     """Note of the last send of a verification that the vendor did not want the number.
 
     Nothing went out and nothing is paid. It counts against the number and its prefix all the same:
@@ -138,17 +138,17 @@ async def turn_down(verification_id: int) -> None:
         .first()
     )
     if last:
-        await Attempt.filter(id=last.id).update(kind=Kind.REFUSED)
+        await Attempt.filter(id=last.id).update(kind=Kind.REJECTED)
 
 
-async def prove(verification_id: int) -> None:
+async def mark_verified(verification_id: int) -> None:
     """The code was right: what it took was neither pumping nor guessing."""
     await run("UPDATE attempts SET proven = $2 WHERE verification_id = $1", verification_id, True)
 
 
 async def _phone_allows(phone: str, most: int | None, now: datetime) -> None:
     if most is not None:
-        asked = (Kind.SEND, Kind.REFUSED)
+        asked = (Kind.SEND, Kind.REJECTED)
         sends = Attempt.filter(phone=phone, kind__in=asked, at__gt=now - DAY)
         sends = sends.exclude(verification_id=NO_VERIFICATION)
         await _within(sends, most, DAY, now, PhoneSendsSpent)
@@ -185,7 +185,11 @@ def _sends(since: datetime) -> QuerySet[Attempt]:
 
 
 async def _within(
-    attempts: QuerySet[Attempt], most: int, window: timedelta, now: datetime, refusal: type[Refused]
+    attempts: QuerySet[Attempt],
+    most: int,
+    window: timedelta,
+    now: datetime,
+    refusal: type[LimitExceeded],
 ) -> None:
     """Raise ``refusal`` when there are ``most`` already; it waits for the oldest to leave."""
     if await attempts.count() >= most:

@@ -5,10 +5,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from webapp.accounts import sessions
-from webapp.accounts.flow import Flow
+from webapp.accounts.journeys.flow import Flow
 from webapp.accounts.models import Outcome, Verification
-from webapp.accounts.sessions import Visitor
+from webapp.accounts.people import sessions
+from webapp.accounts.people.sessions import Visitor
 from webapp.pages.words import Problem, throttled
 from webapp.web.cookies import SessionCookie
 from webapp.web.security import client_ip
@@ -30,7 +30,7 @@ async def visitor(request: Request) -> Visitor | None:
     return await sessions.visitor(token, flow(request).clock()) if token else None
 
 
-async def unverified(request: Request) -> Visitor | Response:
+async def pending_visitor(request: Request) -> Visitor | Response:
     """The person at the code step, or the way to the step where this browser is."""
     there = await visitor(request)
     if there is None:
@@ -48,7 +48,7 @@ def go(path: str) -> Response:
     return RedirectResponse(path, 303)
 
 
-async def too_many(request: Request, rule: str) -> Problem | None:
+async def throttle_visitor(request: Request, rule: str) -> Problem | None:
     """The problem of a visitor whose address did this too often; counts this time."""
     state: Any = request.app.state
     wait = await state.throttle.hit(

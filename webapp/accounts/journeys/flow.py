@@ -12,9 +12,19 @@ from tortoise.exceptions import IntegrityError
 from tortoise.expressions import F
 from tortoise.transactions import in_transaction
 
-from webapp.accounts import attempts, texts, verifications
+from webapp.accounts.challenges import verifications
 from webapp.accounts.forms import SignupForm, fold_email
-from webapp.accounts.limits import (
+from webapp.accounts.models import Outcome, User, Verification
+from webapp.accounts.people.passwords import Hasher
+from webapp.accounts.people.phones import Phone
+from webapp.accounts.people.sessions import (
+    derive_next_token,
+    open_session,
+    opened_since,
+    replace_sessions,
+)
+from webapp.accounts.policy import usage
+from webapp.accounts.policy.rules import (
     CHECKS_PER_VERIFICATION,
     CODE_LIFETIME,
     PHONE_CHANGES,
@@ -25,11 +35,8 @@ from webapp.accounts.limits import (
     DatabaseAway,
     SpendingLimits,
 )
-from webapp.accounts.models import Outcome, User, Verification
-from webapp.accounts.outbox import Outbox
-from webapp.accounts.passwords import Hasher
-from webapp.accounts.phones import Phone
-from webapp.accounts.sessions import open_session, opened_since, replace_sessions, successor
+from webapp.accounts.sending import texts
+from webapp.accounts.sending.outbox import Outbox
 from webapp.accounts.statements import Row, add, run
 from webapp.database import DATABASE_ERRORS
 from webapp.providers import (
@@ -47,8 +54,8 @@ from webapp.providers import (
 )
 
 log = structlog.get_logger(__name__)
-ASK_AGAIN = timedelta(seconds=5)
-LOOKS_BESIDE, PAUSE_BESIDE = 15, 0.1  # seconds
+RETRY_AFTER = timedelta(seconds=5)
+POLLS, POLL_PAUSE = 15, 0.1  # seconds
 
 # The vendor's verdicts on a number. All other failures say nothing about it.
 VERDICTS = (Blocked, CountryNotServed, InvalidNumber, NotMobile, OptedOut, TooManySends)
@@ -88,7 +95,7 @@ class Flow:
         """An unverified account and a code on its way to the phone: the new session's token.
 
         ``key`` is the form's idempotency key: the same answers sent again with it are the same
-        sign-up. Raises ``Refused`` or ``ProviderError``; what was typed can be sent again.
+        sign-up. Raises ``LimitExceeded`` or ``ProviderError``; what was typed can be sent again.
         """
         password_hash = await self.hasher.hash(form.password)
         digest = self._digest(form, key)
@@ -101,7 +108,7 @@ class Flow:
             user, verification, token = await self._begin(form, password_hash, None)
         except DATABASE_ERRORS as error:
             log.exception("database_error", error=type(error).__name__)
-            raise DatabaseAway(ASK_AGAIN) from error
+            raise DatabaseAway(RETRY_AFTER) from error
         await self._deliver(user, verification, Channel.SMS)
         return token
 
@@ -155,7 +162,7 @@ class Flow:
     async def resend_code(self, user: User, channel: Channel) -> None:
         """Send the code again, or a new one where the old one is over.
 
-        Raises ``Refused`` while that may not be, and ``ProviderError``.
+        Raises ``LimitExceeded`` while that may not be, and ``ProviderError``.
         """
         now, verification = self.clock(), await verifications.latest(user)
         # Read after it: with the vendor's account of an earlier number, that number's phone would
@@ -173,8 +180,9 @@ class Flow:
     async def change_phone(self, user: User, phone: Phone) -> None:
         """Verify another number instead, the rest of the sign-up unchanged.
 
-        Raises ``Refused`` or ``ProviderError``: unless a code may be on its way to it, the number
-        and the code before count on. Asked again, it sends what was not sent.
+        Raises ``LimitExceeded`` or ``ProviderError``; the former number and its code then stay
+        valid, unless a code may be on its way to the new one. Called again, it sends what was not
+        sent.
         """
         if phone.e164 == user.phone:
             await self._catch_up(user)
@@ -269,7 +277,7 @@ class Flow:
 
         Returns the token of the session that follows ``session``, or None when the request of
         another browser got there first. Raises ``WrongCode``, ``CodeExpired``, ``EmailTaken``,
-        ``Refused`` or ``ProviderError``.
+        ``LimitExceeded`` or ``ProviderError``.
         """
         await self._claim_check(verification)
         try:
@@ -278,22 +286,22 @@ class Flow:
             )
         except ProviderError as error:
             await self._not_checked(user, verification, error)
-            return await self.session_after(session, code)
+            return await self.recover_session(session, code)
         if right:
-            token = successor(session, code, self.secret_key)
+            token = derive_next_token(session, code, self.secret_key)
             if await self._confirm(user, verification, token):
                 return token
-            return await self.session_after(session, code)
+            return await self.recover_session(session, code)
         log.info("code_wrong", user=user.id, verification=verification.id)
         raise WrongCode(await verifications.wrong(verification, self.clock()))
 
-    async def session_after(self, session: str, code: str) -> str | None:
+    async def recover_session(self, session: str, code: str) -> str | None:
         """The token of the session that ``session`` opened by ``code`` within the code's life.
 
         For a browser that sends its right code again because the answer, with the new cookie, got
         lost: to a double click, a closed connection, the end of this process.
         """
-        token = successor(session, code, self.secret_key)
+        token = derive_next_token(session, code, self.secret_key)
         return token if await opened_since(token, self.clock() - CODE_LIFETIME) else None
 
     async def _claim_check(self, verification: Verification) -> None:
@@ -322,7 +330,7 @@ class Flow:
             await verifications.exhaust(verification)
             raise ChecksSpent(verification.expires_at - now) from error
         if not error.maybe_sent:
-            await verifications.uncheck(verification)
+            await verifications.refund_check(verification)
         raise error
 
     async def _verified_beside(self, user: User, verification: Verification) -> bool:
@@ -331,9 +339,9 @@ class Flow:
         The vendor may have told it so, and us that the code is used, before it could save that.
         """
         await verification.refresh_from_db()
-        looks = LOOKS_BESIDE if verification.checks > 1 else 1
+        looks = POLLS if verification.checks > 1 else 1
         for look in range(looks):
-            await asyncio.sleep(PAUSE_BESIDE if look else 0)
+            await asyncio.sleep(POLL_PAUSE if look else 0)
             await user.refresh_from_db()
             if user.verified_at:
                 return True
@@ -343,26 +351,26 @@ class Flow:
         now = self.clock()
         try:
             async with in_transaction():
-                if not await self._prove(user, verification.phone, now):
+                if not await self.claim_account(user, verification.phone, now):
                     return False
                 await run(
                     "UPDATE verifications SET outcome = $2 WHERE id = $1",
                     verification.id,
                     Outcome.APPROVED,
                 )
-                await attempts.prove(verification.id)
+                await usage.mark_verified(verification.id)
                 await self.outbox.write(verification.phone, texts.confirmation(self.site_name))
                 await replace_sessions(user.id, now, token)
         except IntegrityError as error:
             await verifications.email_taken(verification)
-            await attempts.prove(verification.id)
+            await usage.mark_verified(verification.id)
             log.info("email_taken", user=user.id, verification=verification.id)
             raise EmailTaken from error
         self.outbox.wake()
         log.info("verified", user=user.id, verification=verification.id)
         return True
 
-    async def _prove(self, user: User, phone: str, now: datetime) -> bool:
+    async def claim_account(self, user: User, phone: str, now: datetime) -> bool:
         """Verify the account and claim its email, unless that was done or the number changed."""
         return bool(
             await run(

@@ -5,7 +5,7 @@ import re
 from phonenumbers import SUPPORTED_REGIONS
 from starlette.datastructures import Headers
 
-from webapp.accounts.countries import country_speaking
+from webapp.accounts.people.countries import country_speaking
 
 # Cloudflare's, Vercel's, App Engine's and CloudFront's own; any other is only a wrong preselection.
 COUNTRY_HEADERS = (

@@ -7,8 +7,8 @@ from datetime import datetime
 from secrets import token_urlsafe
 from typing import NamedTuple
 
-from webapp.accounts.limits import SESSION_IDLE, SESSION_LIFETIME, SESSION_TOUCH
 from webapp.accounts.models import Session, User, Verification
+from webapp.accounts.policy.rules import SESSION_IDLE, SESSION_LIFETIME, SESSION_TOUCH
 from webapp.accounts.statements import add, columns_of, loaded, run
 
 TOKEN_BYTES = 32  # 256 bits (ASVS 7.2.3)
@@ -26,7 +26,7 @@ def token_hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def successor(token: str, code: str, secret_key: str) -> str:
+def derive_next_token(token: str, code: str, secret_key: str) -> str:
     """The token after ``token``, of the browser that proved a phone by ``code``.
 
     Derived rather than random, so that a browser which never got our answer can have it again.

@@ -1,0 +1,1 @@
+"""Proofs: one-time codes."""

@@ -1,0 +1,1 @@
+"""The verbs: what happens to a person, in the order in which it happens."""

@@ -1,0 +1,1 @@
+"""What may happen: limits, and what was spent against them."""
