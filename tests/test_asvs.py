@@ -1,6 +1,6 @@
 """OWASP ASVS 5.0 as it shows from outside, on the application as production configures it.
 
-Each test names the requirements it holds; the README's table says by what the others are met.
+Each test names the requirements it holds; docs/security.md says how the others are met.
 """
 
 import asyncio

@@ -22,7 +22,7 @@ DEV_SECRET_FILE = Path(".secret_key")
 
 # Unverified sends to one dialling prefix in an hour. An honest launch that sends 250 codes an hour
 # into a single area code with one in five never entered stays just under it; a pumping run is
-# stopped after fifty texts. See README, "Limits".
+# stopped after fifty texts. See docs/settings.md, "Limits".
 PREFIX_BRAKE = 50
 
 
@@ -36,7 +36,7 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the environment says; every field is documented in the README's table."""
+    """What the environment says; every field is documented in docs/settings.md."""
 
     secret_key: str = field(repr=False)
     database_url: str = field(repr=False)

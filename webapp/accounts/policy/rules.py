@@ -1,6 +1,6 @@
 """Every limit by name, its number beside it, and the refusals they lead to.
 
-Those that an operator may want to turn are settings (README, "Limits"), in ``SpendingLimits``.
+Those that operators may change are settings, in ``SpendingLimits``; docs/settings.md lists all.
 """
 
 from dataclasses import dataclass

@@ -1,0 +1,31 @@
+"""The documents name files and pages that exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.servers import ROOT
+
+DOCUMENTS = [ROOT / "README.md", ROOT / "bench" / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+LINK = re.compile(r"\]\((?!http)([^)#]+)\)")
+FILE = re.compile(r"`((?:bench|docs|migrations|static|templates|tests|webapp)/[\w./-]+)`")
+
+
+@pytest.fixture(params=DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def document(request: pytest.FixtureRequest) -> Path:
+    path: Path = request.param
+    return path
+
+
+def test_every_link_leads_to_a_file(document: Path) -> None:
+    links = LINK.findall(document.read_text())
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_every_file_that_a_document_names_exists(document: Path) -> None:
+    assert [name for name in FILE.findall(document.read_text()) if not (ROOT / name).exists()] == []
+
+
+def test_the_first_page_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 130
