@@ -1,12 +1,10 @@
 """The commands as a person and a platform run them: words, and exit status."""
 
 import asyncio
-import json
 import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import fields
 from pathlib import Path
 
 import httpx
@@ -18,7 +16,6 @@ from tests.postgres import free_port
 from tests.servers import ROOT, Deployment, Process, command, procfile, production_environ, wait_for
 from tests.visitor import Visitor
 from webapp.sandbox import Sandbox
-from webapp.settings import Settings
 
 pytestmark = pytest.mark.slow
 ON_SQLITE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -240,22 +237,3 @@ def test_the_procfile_has_the_three_processes() -> None:
     assert procfile()["release"] == "python -m webapp migrate"
     assert procfile()["worker"] == "python -m webapp worker"
     assert procfile()["web"] == "python -m webapp web"
-
-
-def test_the_deploy_button_asks_for_every_setting_and_no_other() -> None:
-    asked = json.loads((ROOT / "app.json").read_text())["env"]
-    # The platform sets these by itself, or nobody may: development is a command, not a setting.
-    own = {"WEB_CONCURRENCY", "PORT", "DEVELOPMENT"}
-    known = {field.name.upper() for field in fields(Settings)}
-    assert asked.keys() == known - own
-    assert all(setting["description"] for setting in asked.values())
-    assert asked["SECRET_KEY"]["generator"] == "secret"
-    assert asked["TRUSTED_PROXY_HOPS"]["value"] == "1"
-
-
-def test_what_the_deploy_button_fills_in_is_what_the_settings_take_by_themselves() -> None:
-    asked = json.loads((ROOT / "app.json").read_text())["env"]
-    values = {name: setting["value"] for name, setting in asked.items() if "value" in setting}
-    environ = production_environ("sqlite://app.sqlite3")
-    filled_in = Settings.load(environ | values)
-    assert filled_in == Settings.load(environ | {"TRUSTED_PROXY_HOPS": "1"})

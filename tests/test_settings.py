@@ -1,11 +1,13 @@
 """The environment becomes Settings, or one line for each fault."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from tests.servers import production_environ
+from tests.servers import ROOT, production_environ
 from webapp.settings import Settings, SettingsError
+from webapp.settings.declaration import Setting, declared_by
 
 SQLITE = "sqlite://app.sqlite3"
 
@@ -282,3 +284,44 @@ def test_what_is_set_is_what_counts() -> None:
 
 def test_an_empty_variable_counts_as_absent() -> None:
     assert production(REDIS_URL="", ALLOWED_COUNTRIES=" ", LOG_FORMAT="").log_format == "json"
+
+
+# What stands elsewhere: the documented table, and the deploy button.
+
+DECLARED = declared_by(Settings)
+BY_PLATFORM = {"PORT", "WEB_CONCURRENCY"}  # nobody is asked for them
+BY_ADD_ON = {"DATABASE_URL"}
+BEHIND_ROUTER = {"TRUSTED_PROXY_HOPS": "1"}  # where the button deploys to
+
+
+def test_the_documented_table_has_every_setting_as_it_is_declared() -> None:
+    document = (ROOT / "docs/settings.md").read_text().partition("## Limits")[0]
+    table = [line for line in document.splitlines() if line.startswith("| `")]
+    assert table == [
+        f"| `{name}` | {one.documented_meaning} | {one.documented_default} |"
+        for name, one in DECLARED.items()
+    ]
+
+
+def test_the_deploy_button_asks_for_every_setting_as_it_is_declared() -> None:
+    asked = json.loads((ROOT / "app.json").read_text())["env"]
+    assert asked == {
+        name: _entry(name, one) for name, one in DECLARED.items() if name not in BY_PLATFORM
+    }
+
+
+def _entry(name: str, one: Setting) -> dict[str, object]:
+    entry: dict[str, object] = {"description": one.documented_meaning.replace("`", "")}
+    if name == "SECRET_KEY":
+        return entry | {"generator": "secret"}
+    if isinstance(one.default, str) and one.default:
+        return entry | {"value": BEHIND_ROUTER.get(name, one.default)}
+    optional = one.default is not None or name in BY_ADD_ON
+    return entry | ({"required": False} if optional else {})
+
+
+def test_what_the_deploy_button_fills_in_is_what_the_settings_take_by_themselves() -> None:
+    asked = json.loads((ROOT / "app.json").read_text())["env"]
+    values = {name: entry["value"] for name, entry in asked.items() if "value" in entry}
+    environ = production_environ(SQLITE)
+    assert Settings.load(environ | values) == Settings.load(environ | BEHIND_ROUTER)

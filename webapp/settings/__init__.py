@@ -1,0 +1,240 @@
+"""Every setting, declared once; the environment is read into them once and nowhere else.
+
+A new setting is one field here, its line in `docs/settings.md` and its entry in `app.json`. Both
+repeat the declaration, and a test compares them.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_urlsafe
+from typing import Any
+from urllib.parse import urlsplit
+
+from webapp.settings import urls, values
+from webapp.settings.declaration import (
+    Derived,
+    SettingsError,
+    declared_by,
+    missing,
+    read_all,
+    setting,
+)
+
+__all__ = ["Settings", "SettingsError"]
+
+DEV_SECRET_FILE = Path(".secret_key")
+TWILIO = ("VERIFY_PROVIDER=twilio", "MESSENGER=twilio")  # either needs the account
+
+
+def _development_secret(_: Mapping[str, Any]) -> str:
+    """Made once and kept, so that a restart signs nobody out."""
+    if not DEV_SECRET_FILE.exists():
+        DEV_SECRET_FILE.write_text(token_urlsafe(32))
+    return DEV_SECRET_FILE.read_text().strip()
+
+
+def _local_origin(read: Mapping[str, Any]) -> str:
+    return f"http://localhost:{read['port']}"
+
+
+def _host(read: Mapping[str, Any]) -> str:
+    return urlsplit(read["base_url"]).hostname or ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the environment says."""
+
+    development: bool
+
+    secret_key: str = setting(
+        "keys HMACs and signatures; 32 or more random characters",
+        values.secret,
+        None,
+        development=Derived("made once, kept in `.secret_key`", _development_secret),
+        secret=True,
+    )
+    database_url: str = setting(
+        "where the data is: `sqlite://path` or `postgres://…`, whose `sslmode` and `sslrootcert` "
+        "have libpq's meaning",
+        urls.database,
+        None,
+        development="sqlite://app.sqlite3",
+        secret=True,
+    )
+    port: int = setting(
+        "the port that the web processes listen on; platforms set it",
+        values.integer(1, 65535),
+        "8000",
+    )
+    base_url: str = setting(
+        "the public origin, such as `https://example.com`. The `Host` check, the check that a "
+        "form came from our own pages, and the texts use it. It must be `https` in production "
+        "unless its host is loopback",
+        urls.public_origin,
+        None,
+        development=Derived("`http://localhost:8000`", _local_origin),
+    )
+    site_name: str = setting(
+        "the name that people read on the page and in texts",
+        default=Derived("the host of `BASE_URL`", _host),
+        development="Demo",
+    )
+
+    verify_provider: str = setting(
+        "who sends and checks the codes: `twilio` (Verify v2), `codes` (our own codes as plain "
+        "texts), `authy` (legacy), `sandbox` (development only)",
+        values.choice("twilio", "codes", "authy", "sandbox"),
+        "twilio",
+        development="sandbox",
+    )
+    messenger: str = setting(
+        "who carries plain texts, our own codes among them: `twilio` (Messages)",
+        values.choice("twilio"),
+        "twilio",
+    )
+
+    twilio_account_sid: str = setting(
+        "the Twilio account, `AC…`", values.sid("AC"), needed_with=TWILIO
+    )
+    twilio_auth_token: str = setting(
+        "the account's auth token; or use an API key and its secret",
+        needed_with=TWILIO,
+        instead="TWILIO_API_KEY",
+        secret=True,
+    )
+    twilio_api_key: str = setting(
+        "a Twilio API key, `SK…`, instead of the auth token",
+        values.sid("SK"),
+        needed_with=("TWILIO_API_KEY_SECRET",),
+    )
+    twilio_api_key_secret: str = setting(
+        "the secret of `TWILIO_API_KEY`", needed_with=("TWILIO_API_KEY",), secret=True
+    )
+    twilio_verify_service_sid: str = setting(
+        "the Verify service, `VA…`",
+        values.sid("VA"),
+        needed_with=("VERIFY_PROVIDER=twilio",),
+    )
+    twilio_number: str = setting(
+        "the number, or the sender's name, that plain texts come from",
+        values.sender,
+        needed_with=("MESSENGER=twilio",),
+        instead="TWILIO_MESSAGING_SERVICE_SID",
+    )
+    twilio_messaging_service_sid: str = setting(
+        "a Twilio messaging service, `MG…`, instead of `TWILIO_NUMBER`", values.sid("MG")
+    )
+    twilio_base_url: str = setting(
+        "sends Twilio's calls to this origin instead; the path stays the same",
+        urls.origin,
+        Derived("Twilio's hosts"),
+    )
+    authy_api_key: str = setting(
+        "Authy's production key", needed_with=("VERIFY_PROVIDER=authy",), secret=True
+    )
+    authy_base_url: str = setting(
+        "sends Authy's calls to this origin instead; the path stays the same",
+        urls.origin,
+        Derived("Authy's host"),
+    )
+    provider_timeout: float = setting(
+        "seconds that one call to a vendor may take, retries included", values.seconds(20), "10"
+    )
+
+    allowed_countries: frozenset[str] = setting(
+        "ISO 3166 codes of the countries that may receive codes, separated by commas",
+        values.countries,
+        Derived("all"),
+        empty=frozenset(),
+    )
+    trusted_proxy_hops: int = setting(
+        "how many of your proxies append to `X-Forwarded-For`; we take the client's address that "
+        "many entries from the right",
+        values.integer(0, 10),
+        "0",
+    )
+    redis_url: str = setting(
+        "a Redis in which all processes count requests by address; `?ssl_cert_reqs=none` accepts a "
+        "self-signed `rediss://`",
+        urls.redis,
+        Derived("each process counts for itself"),
+        secret=True,
+    )
+    log_format: str = setting(
+        "how the log is written: `json` or `console`",
+        values.choice("json", "console"),
+        "json",
+        development="console",
+    )
+    outbox_in_web: bool = setting(
+        "`1` delivers texts in the web processes too; `0` leaves them to `worker`",
+        values.switch,
+        "1",
+    )
+    web_concurrency: int = setting(
+        "the number of web processes; platforms set it", values.integer(1, 64), "1"
+    )
+
+    signups_per_ip: str | None = setting(
+        "sign-ups from one address, or `off`", values.rate, "10/hour"
+    )
+    checks_per_ip: str | None = setting(
+        "codes entered from one address, or `off`", values.rate, "30/10minutes"
+    )
+    resends_per_ip: str | None = setting(
+        "resends and changes of number from one address, or `off`", values.rate, "20/hour"
+    )
+    sends_per_phone: int | None = setting(
+        "texts and calls to one phone in 24 hours, or `off`", values.limit, "10"
+    )
+    sends_per_hour: int | None = setting(
+        "texts and calls of the whole site in an hour, or `off`", values.limit, "1000"
+    )
+    # An honest launch that sends 250 codes an hour into a single area code with one in five never
+    # entered stays just under it; a pumping run is stopped after fifty texts.
+    prefix_brake: int | None = setting(
+        "unverified sends to one dialling prefix in an hour before it is braked, or `off`",
+        values.limit,
+        "50",
+    )
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str], *, development: bool = False) -> "Settings":
+        """Settings from ``environ``; raises ``SettingsError`` with every fault at once."""
+        read, faults = read_all(declared_by(cls), environ, development=development)
+        settings = cls(development=development, **read)
+        for name, why in _contradictions(settings):
+            faults.setdefault(name, why)
+        if faults:
+            raise SettingsError(faults)
+        return settings
+
+    @classmethod
+    def from_environment(cls, *, development: bool = False, **instead: str) -> "Settings":
+        """The process's own settings, but ``instead`` of some.
+
+        Where they are faulty the process ends, with status 1 and a line for each fault.
+        """
+        try:
+            return cls.load({**os.environ, **instead}, development=development)
+        except SettingsError as error:
+            sys.exit("\n".join(["The settings are faulty:", *error.faults]))
+
+    @property
+    def https(self) -> bool:
+        return self.base_url.startswith("https:")
+
+
+def _contradictions(settings: Settings) -> Iterator[tuple[str, str]]:
+    """What is wrong with settings that are good one by one."""
+    development = settings.development
+    yield from missing(settings, development=development)
+    if settings.verify_provider == "sandbox" and not development:
+        yield "VERIFY_PROVIDER", "sandbox is for development only"
+    url = urlsplit(settings.base_url)
+    if url.scheme == "http" and not development and not urls.is_loopback(url.hostname or ""):
+        yield "BASE_URL", "must be https in production"

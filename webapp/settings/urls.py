@@ -1,0 +1,99 @@
+"""Settings that are URLs: each check raises ``ValueError`` and repeats no secret."""
+
+import re
+import ssl
+from collections.abc import Mapping
+from ipaddress import ip_address
+from urllib.parse import SplitResult, parse_qs, urlsplit
+
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+
+
+def origin(text: str) -> str:
+    """Scheme, host and perhaps a port, where calls go instead of to a vendor."""
+    text = text.rstrip("/")
+    _web_url(text)
+    return text
+
+
+def public_origin(text: str) -> str:
+    """Our own origin, as browsers write it in ``Origin`` and ``Host``."""
+    text = text.rstrip("/")
+    parts = _web_url(text)
+    if text.partition("://")[2] != parts.netloc or "@" in parts.netloc or parts.port == 0:
+        raise ValueError("must be an origin alone: scheme, host and perhaps a port")
+    return text.lower()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` is this machine."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def database(text: str) -> str:
+    """PostgreSQL, with what libpq's ``sslmode`` means, or an SQLite file."""
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 - reading it is what checks it
+    except ValueError:
+        raise ValueError("cannot be read as a URL") from None
+    if parts.scheme == "sqlite":
+        if not parts.netloc + parts.path:
+            raise ValueError("names no file: sqlite://path")
+    elif parts.scheme not in ("postgres", "postgresql"):
+        raise ValueError("must begin with postgres:// or sqlite://")
+    elif not parts.path.strip("/"):
+        raise ValueError("names no database")
+    else:
+        _postgres_options({name: last for name, (*_, last) in parse_qs(parts.query).items()})
+    return text
+
+
+def redis(text: str) -> str:
+    """A URL that redis-py can make a connection of; none is opened."""
+    from redis.asyncio import ConnectionPool  # noqa: PLC0415 - most start without Redis
+    from redis.exceptions import RedisError  # noqa: PLC0415
+
+    if not text.startswith(("redis://", "rediss://")):
+        raise ValueError("must begin with redis:// or rediss://")
+    try:
+        ConnectionPool.from_url(text).make_connection()  # type: ignore[no-untyped-call]
+    except (ValueError, TypeError, AttributeError, RedisError):  # for options too
+        raise ValueError("has a port or options that redis-py does not take") from None
+    return text
+
+
+def _web_url(text: str) -> SplitResult:
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 - reading it is what checks it
+    except ValueError:
+        parts = None
+    if parts is None or parts.scheme not in ("http", "https") or not _is_host(parts.hostname):
+        raise ValueError("must be a URL like https://example.com")
+    return parts
+
+
+def _is_host(name: str | None) -> bool:
+    """Whether browsers can ask for ``name``; they write letters beyond ASCII in punycode."""
+    try:
+        ascii_name = (name or "").encode("idna").decode()
+    except UnicodeError:
+        return False
+    return bool(re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]+", ascii_name))
+
+
+def _postgres_options(options: Mapping[str, str]) -> None:
+    mode, root = options.get("sslmode", "prefer"), options.get("sslrootcert", "system")
+    if mode not in SSL_MODES:
+        raise ValueError(f"sslmode={mode} is none of {', '.join(SSL_MODES)}")
+    if not re.fullmatch("[0-9]{1,5}", options.get("port", "5432")):
+        raise ValueError("names a port that is no number")
+    try:
+        if root != "system":
+            ssl.create_default_context(cafile=root)
+    except OSError:  # the base of ssl's own errors too
+        raise ValueError(f"sslrootcert={root} is no file of certificates") from None

@@ -1,0 +1,105 @@
+"""From the text of a variable to its value: each raises ``ValueError`` saying what it must be."""
+
+import re
+from collections.abc import Callable
+
+import limits
+from phonenumbers import SUPPORTED_REGIONS
+
+SECRET_LENGTH, SECRET_VARIETY = 32, 8  # characters, and different ones among them
+SENDER = r"\+[1-9][0-9]{6,14}|[0-9]{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 &+_-]{1,11}"  # Twilio's From
+MOST = 10_000_000
+
+
+def choice(*allowed: str) -> Callable[[str], str]:
+    """One of these words."""
+
+    def read(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(f"must be one of {', '.join(allowed)}")
+        return text
+
+    return read
+
+
+def switch(text: str) -> bool:
+    """On (1) or off (0)."""
+    return choice("0", "1")(text) == "1"
+
+
+def integer(low: int, high: int) -> Callable[[str], int]:
+    """A whole number from ``low`` to ``high``."""
+
+    def read(text: str) -> int:
+        digits = text.isascii() and text.isdigit() and len(text) <= len(str(high))
+        if not (digits and low <= int(text) <= high):
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def limit(text: str) -> int | None:
+    """A number of things that may happen; None where it is switched off."""
+    return None if text == "off" else integer(1, MOST)(text)
+
+
+def rate(text: str) -> str | None:
+    """A limit in the notation of the library `limits`; None where it is switched off."""
+    if text == "off":
+        return None
+    try:
+        allows = min(rule.amount for rule in limits.parse_many(text))
+    except ValueError:
+        allows = 0
+    if allows < 1:
+        raise ValueError("must read like 10/hour or 30/10minutes, or be off")
+    return text
+
+
+def seconds(most: float) -> Callable[[str], float]:
+    """A duration above 0 and up to ``most`` seconds."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = 0.0
+        if not 0 < value <= most:
+            raise ValueError(f"must be seconds above 0 and up to {most:g}")
+        return value
+
+    return read
+
+
+def secret(text: str) -> str:
+    """A key that nobody guesses."""
+    if len(text) < SECRET_LENGTH or len(set(text)) < SECRET_VARIETY:
+        raise ValueError(f"must be {SECRET_LENGTH} or more random characters")
+    return text
+
+
+def sid(prefix: str) -> Callable[[str], str]:
+    """One of Twilio's ids."""
+
+    def read(text: str) -> str:
+        if not (text.startswith(prefix) and text.isalnum()):
+            raise ValueError(f"must be a Twilio SID that begins with {prefix}")
+        return text
+
+    return read
+
+
+def sender(text: str) -> str:
+    """A number, a short code, or a word (with a letter) where carriers let one stand for it."""
+    if not re.fullmatch(SENDER, text):
+        raise ValueError("must be a number like +15005550006, or a sender's name")
+    return text
+
+
+def countries(text: str) -> frozenset[str]:
+    """ISO 3166 codes, in any case and with commas or spaces between them."""
+    codes = frozenset(text.upper().replace(",", " ").split())
+    if unknown := sorted(codes - SUPPORTED_REGIONS):
+        raise ValueError(f"not ISO 3166 country codes with phone numbers: {', '.join(unknown)}")
+    return codes
