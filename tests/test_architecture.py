@@ -17,7 +17,7 @@ KNOWS: dict[str, set[str]] = {
     "routes": {"pages"},
     "pages": {"accounts", "providers!", "web"},
     "accounts": {"providers!", "database"},
-    "providers": set(),
+    "providers": {"settings"},
     "sandbox": set(),
     "web": set(),
     "connections": set(),

@@ -19,14 +19,14 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from webapp.providers import Busy, Gone, ProviderError, TooManySends, Unreachable
-from webapp.providers.client import (
+from webapp.providers.answers import (
     LONGEST_RETRY_AFTER,
     Answer,
-    VendorClient,
     error_from,
     near_limit,
     retry_after,
 )
+from webapp.providers.client import VendorClient
 from webapp.providers.http import LARGEST_ANSWER, HttpTransport, Pools
 
 URL = "https://api.example.com/v1/codes"

@@ -30,12 +30,7 @@ from webapp.accounts.sending import texts
 from webapp.accounts.sending.outbox import Outbox, delivering
 from webapp.database import DATABASE_ERRORS, Database
 from webapp.pages import errors
-from webapp.providers import Messenger, Verifier
-from webapp.providers.authy import Authy
-from webapp.providers.client import VendorClient
-from webapp.providers.codes import Codes
-from webapp.providers.http import HttpTransport
-from webapp.providers.twilio import Credentials, TwilioMessages, TwilioVerify
+from webapp.providers.registry import Providers
 from webapp.routes import routes
 from webapp.settings import Settings
 from webapp.web import log as logs
@@ -72,51 +67,6 @@ class Ports:
     clock: Callable[[], datetime] = utcnow
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep  # before a vendor is asked again
     transport: httpx.AsyncBaseTransport | None = None  # in place of the network to the vendors
-
-
-class Providers:
-    """The vendors as the settings choose them, over one wire."""
-
-    def __init__(self, settings: Settings, ports: Ports) -> None:
-        self.settings, self.ports = settings, ports
-        self.wire = HttpTransport(settings.provider_timeout, ports.transport)
-        self.twilio = self._vendor("twilio", settings.twilio_base_url)
-        self.messenger: Messenger = TwilioMessages(
-            self.twilio,
-            self._credentials(),
-            number=settings.twilio_number,
-            messaging_service_sid=settings.twilio_messaging_service_sid,
-        )
-        self.verifier: Verifier = self._verifier()
-
-    def _vendor(self, name: str, base_url: str) -> VendorClient:
-        return VendorClient(name, self.wire, base_url=base_url, sleep=self.ports.sleep)
-
-    def _credentials(self) -> Credentials:
-        settings = self.settings
-        return Credentials(
-            settings.twilio_account_sid,
-            settings.twilio_auth_token,
-            settings.twilio_api_key,
-            settings.twilio_api_key_secret,
-        )
-
-    def _verifier(self) -> Verifier:
-        settings = self.settings
-        match settings.verify_provider:
-            case "authy":
-                vendor = self._vendor("authy", settings.authy_base_url)
-                return Authy(vendor, settings.authy_api_key)
-            case "codes":
-                host = urlsplit(origin_of(settings.base_url)).hostname or ""
-                compose = partial(texts.code, settings.site_name, host)
-                return Codes(self.messenger, settings.secret_key, compose, clock=self.ports.clock)
-            case _:
-                service = settings.twilio_verify_service_sid
-                return TwilioVerify(self.twilio, self._credentials(), service)
-
-    async def aclose(self) -> None:
-        await self.wire.aclose()
 
 
 def create_app(settings: Settings, ports: Ports = Ports()) -> Starlette:
@@ -178,7 +128,7 @@ def _assemble(
         settings.redis_url,
         secret=settings.secret_key,
     )
-    state.providers = Providers(settings, ports)
+    state.providers = connect_providers(settings, ports)
     spending = SpendingLimits(
         settings.sends_per_phone, settings.sends_per_hour, settings.prefix_brake
     )
@@ -196,6 +146,18 @@ def _assemble(
     app.router.redirect_slashes = False
     app.user_middleware = _middleware(app, settings)
     return app
+
+
+def connect_providers(settings: Settings, ports: Ports) -> Providers:
+    """The vendors that the settings choose, with the words of our own codes."""
+    host = urlsplit(origin_of(settings.base_url)).hostname or ""
+    return Providers(
+        settings,
+        partial(texts.code, settings.site_name, host),
+        clock=ports.clock,
+        sleep=ports.sleep,
+        transport=ports.transport,
+    )
 
 
 def hash_threads(settings: Settings) -> int:

@@ -7,7 +7,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from webapp.app import Ports, Providers
+from webapp.app import Ports, connect_providers
 from webapp.database import DATABASE_ERRORS, Database
 from webapp.providers import Messenger, ProviderError, Verifier
 from webapp.settings import Settings
@@ -50,7 +50,7 @@ async def _database(settings: Settings) -> AsyncIterator[str]:
 
 
 async def _providers(settings: Settings) -> AsyncIterator[str]:
-    providers = Providers(settings, Ports())
+    providers = connect_providers(settings, Ports())
     checks: dict[str, Verifier | Messenger] = {
         "VERIFY_PROVIDER": providers.verifier,
         "TWILIO_NUMBER": providers.messenger,

@@ -20,7 +20,9 @@ from webapp.providers import (
     Sent,
     TooManySends,
 )
-from webapp.providers.client import Answer, ErrorParser, VendorClient, error_from, unreadable
+from webapp.providers.answers import Answer, ErrorParser, error_from, unreadable
+from webapp.providers.client import Connect, VendorClient
+from webapp.settings import Settings
 
 WRONG_CODE = "60020"
 NO_SUCH_USER = "60026"
@@ -78,6 +80,10 @@ class Authy:
     def __init__(self, vendor: VendorClient, api_key: str) -> None:
         self._vendor = vendor
         self._headers = {"X-Authy-API-Key": api_key, "Accept": "application/json"}
+
+    @classmethod
+    def from_settings(cls, settings: Settings, connect: Connect) -> "Authy":
+        return cls(connect("authy"), settings.authy_api_key)
 
     async def send(
         self,

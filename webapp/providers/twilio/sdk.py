@@ -8,7 +8,8 @@ from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from webapp.providers.client import ErrorParser, VendorClient
+from webapp.providers.answers import ErrorParser
+from webapp.providers.client import VendorClient
 
 
 def sdk_client(

@@ -1,0 +1,64 @@
+"""Every vendor there is, and the ones that the settings choose."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+
+import httpx
+
+from webapp.providers import Messenger, Verifier
+from webapp.providers.authy import Authy
+from webapp.providers.client import Connect, VendorClient
+from webapp.providers.codes import Codes
+from webapp.providers.http import HttpTransport
+from webapp.providers.twilio import TwilioMessages, TwilioVerify
+from webapp.settings import Settings
+
+# By the names that VERIFY_PROVIDER and MESSENGER have. Our own `codes` need a messenger and stand
+# in `Providers`; the sandbox is a simulated Twilio.
+VERIFIERS: Mapping[str, Callable[[Settings, Connect], Verifier]] = {
+    "twilio": TwilioVerify.from_settings,
+    "authy": Authy.from_settings,
+    "sandbox": TwilioVerify.from_settings,
+}
+MESSENGERS: Mapping[str, Callable[[Settings, Connect], Messenger]] = {
+    "twilio": TwilioMessages.from_settings,
+}
+
+
+class Providers:
+    """The verifier and the messenger that the settings choose, over one transport."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        compose: Callable[[str], str],
+        *,
+        clock: Callable[[], datetime],
+        sleep: Callable[[float], Awaitable[None]],
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """``compose`` puts one of our own codes into the words of a text; ``sleep`` waits before a
+        vendor is asked again; ``transport`` replaces the network.
+        """
+        self._settings, self._sleep = settings, sleep
+        self._transport = HttpTransport(settings.provider_timeout, transport)
+        self._clients: dict[str, VendorClient] = {}
+        self.messenger = MESSENGERS[settings.messenger](settings, self._client)
+        self.verifier: Verifier = (
+            Codes(self.messenger, settings.secret_key, compose, clock=clock)
+            if settings.verify_provider == "codes"
+            else VERIFIERS[settings.verify_provider](settings, self._client)
+        )
+
+    def _client(self, vendor: str) -> VendorClient:
+        """The vendor's one client; its base URL is the setting that is named after the vendor."""
+        if vendor not in self._clients:
+            base_url = getattr(self._settings, f"{vendor}_base_url")
+            self._clients[vendor] = VendorClient(
+                vendor, self._transport, base_url=base_url, sleep=self._sleep
+            )
+        return self._clients[vendor]
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._transport.aclose()
