@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 from tortoise.migrations.autodetector import MigrationAutodetector
+from tortoise.migrations.executor import MigrationExecutor, MigrationTarget
 
 from tests import servers
+from tests.rows import Rows
 from tests.servers import ROOT, production_environ
-from webapp.database import APPS, Database
+from webapp.accounts.people import emails
+from webapp.database import APP, APPS, Database
 
 NAMES = sorted(path.stem for path in (ROOT / "migrations").glob("0*.py"))
 
@@ -44,6 +47,43 @@ async def test_every_model_can_be_read_from_the_migrated_schema(empty: Database)
     assert empty.context.apps
     for model in empty.context.apps["accounts"].values():
         assert await model.all() == []
+
+
+async def test_claimed_emails_are_folded_anew_and_nobody_loses_theirs(
+    empty: Database, empty_database_url: str
+) -> None:
+    old = {  # the email, and its fold by NFKC and casefold()
+        "Ada@example.com": "ada@example.com",
+        "Straße@example.com": "strasse@example.com",
+        "παυλος@example.com": "παυλοσ@example.com",
+        "e\ufe0fva@example.com": "e\ufe0fva@example.com",
+        "éva@example.com": "éva@example.com",
+        "é\u034fva@example.com": "é\u034fva@example.com",
+    }
+    await migrate_to(empty, "0001_initial")
+    rows = Rows(empty_database_url)
+    for email, fold in old.items():
+        rows.all(
+            "INSERT INTO users (name, email, claimed_email, country, phone, phone_changes,"
+            " password_hash, vendor_account, created_at, verified_at)"
+            " VALUES ('', ?, ?, 'US', '', 0, '', '', ?, ?)",
+            *(email, fold, rows.moment(), rows.moment()),
+        )
+    await empty.migrate()
+    new = old | {
+        "Straße@example.com": "straße@example.com",
+        "παυλος@example.com": "παυλος@example.com",
+        "e\ufe0fva@example.com": "eva@example.com",
+    }
+    assert dict(rows.all("SELECT email, claimed_email FROM users")) == new
+    assert {email: emails.fold(email) for email in new} == new | {
+        "é\u034fva@example.com": "éva@example.com",  # which the account before it has
+    }
+
+
+async def migrate_to(database: Database, name: str) -> None:
+    executor = MigrationExecutor(database.connection, APPS)
+    await executor.migrate([MigrationTarget(app_label=APP, name=name)])
 
 
 @pytest.mark.slow

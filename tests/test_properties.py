@@ -2,7 +2,6 @@
 
 import re
 import time
-import unicodedata
 from collections.abc import Mapping
 from urllib.parse import quote_from_bytes
 
@@ -16,8 +15,8 @@ from starlette.datastructures import FormData, Headers
 
 from tests.people import ADA, NUMBER, sign_up
 from tests.visitor import Visitor
-from webapp.accounts.forms import EMAIL_LENGTH, NAME_LENGTH, SignupForm, code_in, fold_email, line
-from webapp.accounts.people import phones
+from webapp.accounts.forms import NAME_LENGTH, SignupForm
+from webapp.accounts.people import emails, phones
 from webapp.pages.locale import country_of
 
 ON_SQLITE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -179,35 +178,10 @@ def test_a_form_is_read_quickly_and_what_it_accepts_can_be_stored(typed: dict[st
     assert time.thread_time() - began < AT_MOST
     if form.valid:
         assert 0 < len(form.name) <= NAME_LENGTH
-        assert len(fold_email(form.clean_email)) <= EMAIL_LENGTH
+        assert len(emails.fold(form.clean_email)) <= emails.LONGEST
         assert form.number
         stored = form.name + form.clean_email
         assert not re.search("[\x00-\x1f\x7f\ud800-\udfff]", stored)
-
-
-@pytest.mark.parametrize(
-    ("email", "taken"),
-    [
-        ("ada@staging.test", True),  # RFC 6761: testers' own
-        ("ada+tag@example.com", True),
-        ("ada@bücher.example", True),
-        ("ada@localhost", False),
-        ("ada@example", False),
-        ("ada@192.0.2.1", False),
-        ("ada@@example.com", False),
-    ],
-)
-def test_an_email_address_has_a_domain_that_can_be_written_to(email: str, *, taken: bool) -> None:
-    form = SignupForm.parse(FormData(list((ADA | {"email": email}).items())))
-    assert ("email" not in form.errors) is taken
-
-
-@many
-@given(st.text())
-def test_a_line_is_one_line_of_visible_text_and_stays_as_it_is(text: str) -> None:
-    once = line(text)
-    assert once == line(once)
-    assert not re.search("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", once)
 
 
 # Numbers
@@ -251,37 +225,6 @@ def test_a_number_is_refused_in_words_or_is_one_that_takes_texts(
 def test_no_country_that_strangers_make_up_is_remembered(country: str) -> None:
     assert bool(phones.example(country)) == bool(country)
     assert phones._example.cache_info().currsize <= len(SUPPORTED_REGIONS)
-
-
-# Codes
-
-
-@many
-@given(st.one_of(st.text(), st.text("0123456789 -.,–:#\n٤²①", max_size=30)))
-@example("²²²²²²")
-@example("1 2 3 4 5 6 7 8 9")
-def test_a_code_is_made_of_the_digits_that_stand_there_in_their_order(text: str) -> None:
-    code = code_in(text)
-    assert re.fullmatch(r"([0-9]{6,8})?", code)
-    rest = iter(text)
-    assert all(any(seen.isdigit() and int_of(seen) == digit for seen in rest) for digit in code)
-
-
-def int_of(letter: str) -> str:
-    """The digit that ``letter`` is, in whatever script."""
-    return str(unicodedata.digit(letter))
-
-
-@many
-@given(
-    code=st.from_regex(r"[0-9]{6}", fullmatch=True),
-    before=st.text("abcXYZ:,. \n", max_size=20),
-    after=st.text("abcXYZ:,. \n", max_size=20),
-)
-def test_a_code_is_found_in_whatever_words_stand_around_it(
-    code: str, before: str, after: str
-) -> None:
-    assert code_in(f"{before} {code} {after}") == code
 
 
 # Headers and cookies

@@ -115,7 +115,13 @@ def paste(page: Page, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{}", "{}\n", "Your code is {}. Keep it to yourself for 10 minutes."]
+    "text",
+    [
+        "{}",
+        "{}\n",
+        "Your code is {}. Keep it to yourself for 10 minutes.",
+        "{0} is your shop-234567.example code. Do not share it. @shop-234567.example #{0}",
+    ],
 )
 def test_a_pasted_code_sends_itself(person: Person, text: str) -> None:
     person.sign_up()

@@ -1,19 +1,16 @@
 """Typed text to clean values or errors, each beside its field. No input, no output."""
 
-import re
-import unicodedata
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
-from email_validator import EmailNotValidError, validate_email
 from phonenumbers import SUPPORTED_REGIONS
 
-from webapp.accounts.people import passwords, phones
+from webapp.accounts.challenges import codes
+from webapp.accounts.people import emails, passwords, phones
+from webapp.accounts.people.letters import one_line
 
 NAME_LENGTH = 200
-EMAIL_LENGTH = 254
 LONGEST = 1000  # characters read of any answer: composing letters takes the square of their number
-CODE_LENGTHS = range(6, 9)  # Authy's may have 7 or 8 digits
 EXPECTED_CODE_LENGTH = 6
 
 
@@ -30,20 +27,6 @@ def typed(form: Typed, name: str) -> str:
     """
     values = form.getlist(name)
     return values[0][: LONGEST + 1] if len(values) == 1 and isinstance(values[0], str) else ""
-
-
-def line(text: str) -> str:
-    """``text`` as one line: spaces folded, letters composed, what cannot be written left out.
-
-    Joiners and marks of direction stay, which names and emoji need; of these alone it is empty.
-    """
-    written = (" " if letter.isspace() else letter for letter in text if _printable(letter))
-    folded = " ".join(unicodedata.normalize("NFC", "".join(written)).split())
-    return folded if any(unicodedata.category(letter) != "Cf" for letter in folded) else ""
-
-
-def _printable(letter: str) -> bool:
-    return letter.isspace() or unicodedata.category(letter) not in ("Cc", "Cs", "Co", "Cn")
 
 
 @dataclass
@@ -65,7 +48,9 @@ class PhoneForm(_Form):
 
     @classmethod
     def parse(cls, form: Typed, allowed: frozenset[str] = frozenset()) -> Self:
-        self = cls(country=typed(form, "country").strip().upper(), phone=line(typed(form, "phone")))
+        self = cls(
+            country=typed(form, "country").strip().upper(), phone=one_line(typed(form, "phone"))
+        )
         self.check_phone(allowed)
         return self
 
@@ -93,10 +78,10 @@ class SignupForm(PhoneForm):
     @classmethod
     def parse(cls, form: Typed, allowed: frozenset[str] = frozenset(), site: str = "") -> Self:
         self = cls(
-            name=line(typed(form, "name")),
-            email=line(typed(form, "email")),
+            name=one_line(typed(form, "name")),
+            email=one_line(typed(form, "email")),
             country=typed(form, "country").strip().upper(),
-            phone=line(typed(form, "phone")),
+            phone=one_line(typed(form, "phone")),
             password=typed(form, "password"),
         )
         # In the order of the page, which is the order of the summary
@@ -113,24 +98,10 @@ class SignupForm(PhoneForm):
             self.errors["name"] = f"Shorten your name to {NAME_LENGTH} characters or fewer"
 
     def check_email(self) -> None:
-        if not self.email:
-            self.errors["email"] = "Enter your email address"
-            return
         try:
-            if len(self.email) <= EMAIL_LENGTH:
-                valid = validate_email(
-                    self.email,
-                    check_deliverability=False,
-                    test_environment=True,  # .test is nobody's (RFC 6761), and testers' own
-                )
-                self.clean_email = valid.normalized
-        except EmailNotValidError:
-            self.errors["email"] = "Enter an email address in the right form, like name@example.com"
-            return
-        # Folded it can be longer: one Arabic ligature is eighteen letters.
-        lengths = len(self.email), len(self.clean_email), len(fold_email(self.clean_email))
-        if max(lengths) > EMAIL_LENGTH:
-            self.errors["email"] = "This email address is too long"
+            self.clean_email = emails.read(self.email)
+        except emails.UnusableEmail as error:
+            self.errors["email"] = str(error)
 
     def check_password(self, site: str) -> None:
         if len(self.password) > LONGEST:  # refused, for it must never be cut (ASVS 6.2.8)
@@ -155,32 +126,10 @@ class CodeForm(_Form):
 
     @classmethod
     def parse(cls, form: Typed) -> Self:
-        self = cls(code=line(typed(form, "code")))
-        self.digits = code_in(self.code)
+        self = cls(code=one_line(typed(form, "code")))
+        self.digits = codes.find(self.code)
         if not self.code:
             self.errors["code"] = "Enter the code we sent you"
         elif not self.digits:
             self.errors["code"] = f"Enter the {EXPECTED_CODE_LENGTH} digits of the code"
         return self
-
-
-def code_in(text: str) -> str:
-    """The digits of the one code in ``text``, or nothing.
-
-    ``123 456``, ``١٢٣٤٥٦`` and a whole pasted text are all understood.
-    """
-    ascii_digits = "".join(str(unicodedata.digit(c)) if c.isdigit() else c for c in text)
-    together = re.sub(r"[\s\-–.,]", "", ascii_digits)
-    if together.isdecimal() and together.isascii():
-        return together if len(together) in CODE_LENGTHS else ""
-    runs = {run for run in re.findall(r"[0-9]+", ascii_digits) if len(run) in CODE_LENGTHS}
-    spaced = {
-        a + b for a, b in re.findall(r"(?<![0-9])([0-9]{3})[ -]([0-9]{3})(?![0-9])", ascii_digits)
-    }
-    found = runs or spaced
-    return found.pop() if len(found) == 1 else ""
-
-
-def fold_email(email: str) -> str:
-    """``email`` for comparison: people do not tell addresses apart by case, nor do mail hosts."""
-    return unicodedata.normalize("NFKC", email).casefold()

@@ -6,9 +6,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts.forms import SignupForm, fold_email, typed
+from webapp.accounts.forms import SignupForm, typed
 from webapp.accounts.models import User
-from webapp.accounts.people import phones, sessions
+from webapp.accounts.people import emails, phones, sessions
 from webapp.accounts.people.countries import countries
 from webapp.accounts.people.phones import Phone
 from webapp.pages import verification
@@ -60,8 +60,8 @@ def _signed_up_as(user: User, form: SignupForm) -> bool:
 
     Other answers are a correction, from a form that the back button brought back.
     """
-    asked = fold_email(form.clean_email), form.number
-    return asked == (fold_email(user.email), Phone(user.phone, user.country))
+    asked = emails.fold(form.clean_email), form.number
+    return asked == (emails.fold(user.email), Phone(user.phone, user.country))
 
 
 async def _on_to_the_code(request: Request, token: str) -> Response:

@@ -13,8 +13,9 @@ from tortoise.expressions import F
 from tortoise.transactions import in_transaction
 
 from webapp.accounts.challenges import verifications
-from webapp.accounts.forms import SignupForm, fold_email
+from webapp.accounts.forms import SignupForm
 from webapp.accounts.models import Outcome, User, Verification
+from webapp.accounts.people import emails
 from webapp.accounts.people.passwords import Hasher
 from webapp.accounts.people.phones import Phone
 from webapp.accounts.people.sessions import (
@@ -138,7 +139,7 @@ class Flow:
     def _digest(self, form: SignupForm, key: str) -> str | None:
         if not key:
             return None
-        answers = [fold_email(form.clean_email), form.phone, form.country, form.name]
+        answers = [emails.fold(form.clean_email), form.phone, form.country, form.name]
         purpose = "\0".join(["sign-up", key, *answers])
         return hmac.new(self.secret_key.encode(), purpose.encode(), hashlib.sha256).hexdigest()
 
@@ -379,7 +380,7 @@ class Flow:
                 user.id,
                 phone,
                 now,
-                fold_email(user.email),
+                emails.fold(user.email),
             )
         )
 
