@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
                 (
                     "kind",
                     fields.CharEnumField(
-                        description="SEND: send\nREFUSED: refused\nCHECK: check", enum_type=Kind, max_length=8
+                        description="SEND: send\nREJECTED: refused\nCHECK: check", enum_type=Kind, max_length=8
                     ),
                 ),
                 ("phone", fields.CharField(max_length=16)),
