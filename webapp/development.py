@@ -1,50 +1,47 @@
-"""Development's settings and network: what no credentials are given for, the sandbox plays."""
+"""Development's settings and network: the sandbox stands in for vendors without credentials."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 import httpx
 
-from webapp import sandbox
 from webapp.providers.http import Pools
+from webapp.sandbox import TWINS, Sandbox
+from webapp.sandbox.twin import Twin
 from webapp.settings import Settings
 
-TWILIO_HOSTS = frozenset({"verify.twilio.com", "api.twilio.com"})
-AUTHY_HOSTS = frozenset({"api.authy.com"})
+
+def simulated(settings: Settings) -> list[type[Twin]]:
+    """The vendors that the sandbox stands in for."""
+    everything = settings.verify_provider == "sandbox"
+    return [twin for twin in TWINS if everything or not _has_account(settings, twin)]
+
+
+def _has_account(settings: Settings, twin: type[Twin]) -> bool:
+    telling = (next(iter(twin.credentials)), f"{twin.name}_base_url")
+    return any(getattr(settings, name) for name in telling)
 
 
 def simulated_hosts(settings: Settings) -> frozenset[str]:
-    """The vendors' hosts that the sandbox stands in for."""
-    everything = settings.verify_provider == "sandbox"
-    twilio = everything or not (settings.twilio_account_sid or settings.twilio_base_url)
-    authy = everything or not (settings.authy_api_key or settings.authy_base_url)
-    return (TWILIO_HOSTS if twilio else frozenset()) | (AUTHY_HOSTS if authy else frozenset())
+    """The hosts whose calls go to the sandbox."""
+    return frozenset(twin.host for twin in simulated(settings))
 
 
 def with_credentials(settings: Settings) -> Settings:
-    """``settings`` with the sandbox's credentials where there are none."""
-    hosts = simulated_hosts(settings)
-    if hosts >= TWILIO_HOSTS:
-        settings = replace(
-            settings,
-            twilio_account_sid=sandbox.ACCOUNT_SID,
-            twilio_auth_token=sandbox.AUTH_TOKEN,
-            twilio_api_key="",
-            twilio_verify_service_sid=sandbox.VERIFY_SERVICE_SID,
-            twilio_number=sandbox.NUMBER,
-            twilio_messaging_service_sid="",
-            twilio_base_url="",
-        )
-    if hosts >= AUTHY_HOSTS:
-        settings = replace(settings, authy_api_key=sandbox.AUTHY_API_KEY, authy_base_url="")
+    """``settings`` with the sandbox's credentials in place of a simulated vendor's own settings."""
+    for twin in simulated(settings):
+        own = [one.name for one in fields(settings) if one.name.startswith(f"{twin.name}_")]
+        values: dict[str, Any] = {**dict.fromkeys(own, ""), **twin.credentials}
+        settings = replace(settings, **values)
     return settings
 
 
 class Network(httpx.AsyncBaseTransport):
     """The sandbox for some hosts, the real network for all others."""
 
-    def __init__(self, box: sandbox.Sandbox, hosts: frozenset[str]) -> None:
+    def __init__(self, sandbox: Sandbox, hosts: frozenset[str]) -> None:
         self.hosts = hosts
-        self.sandbox = httpx.ASGITransport(box.vendor_app)
+        self.sandbox = httpx.ASGITransport(sandbox.vendor_app)
         self.real = Pools()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

@@ -1,29 +1,24 @@
-"""The pretend phone network of development: Twilio and Authy as an ASGI app, and the phone."""
+"""The simulated phone network of development: vendors as ASGI applications, and the phone."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from webapp.sandbox.authy import Authy
-from webapp.sandbox.errors import vendor
 from webapp.sandbox.faults import Faults
 from webapp.sandbox.messages import Messages
 from webapp.sandbox.pages import Pages, Render
 from webapp.sandbox.phone import Inbox
+from webapp.sandbox.twin import Twin, application
 from webapp.sandbox.verify import Verify
 
-__all__ = ["Sandbox"]
+__all__ = ["TWINS", "Sandbox"]
 
-# Credentials as the vendors', for settings that name none: the sandbox takes any of their form.
-ACCOUNT_SID = "AC" + "5a" * 16
-AUTH_TOKEN = "5a" * 16
-VERIFY_SERVICE_SID = "VA" + "5a" * 16
-NUMBER = "+15005550006"
-AUTHY_API_KEY = "5a" * 16
+TWINS: tuple[type[Twin], ...] = (Verify, Messages, Authy)
 
 
 def _utcnow() -> datetime:
@@ -34,7 +29,8 @@ class Sandbox:
     """Vendors that text and call a phone which is a page.
 
     ``vendor_app`` answers as the vendors do, by the host asked for; at any other host (served
-    over loopback, for a base URL) all of them answer, and the phone's messages are there as well.
+    over loopback, for a base URL) all of them answer, each at its own paths, and the phone's
+    messages are there as well.
     """
 
     def __init__(
@@ -46,20 +42,11 @@ class Sandbox:
     ) -> None:
         """``sleep`` waits out the fault ``slow``; ``kept`` is how many messages stay."""
         self.inbox = Inbox(clock, kept)
-        self.faults = Faults(sleep)
         self.calls: Counter[str] = Counter()  # vendor calls by resource: "VerificationCheck"
+        self._twins = [twin(self.inbox, clock) for twin in TWINS]
+        self.faults = Faults(self._twins, sleep)
         self._pages = Pages(self.inbox, self.faults)
-        verify = Verify(self.inbox, clock)
-        messages = Messages(self.inbox, clock, kept)
-        authy = Authy(self.inbox, clock)
-        self._vendors = {
-            "verify.twilio.com": verify.app,
-            "api.twilio.com": messages.app,
-            "api.authy.com": authy.app,
-        }
-        self._everything = vendor(
-            [*self._pages.json_routes(), *verify.routes, *messages.routes, *authy.routes]
-        )
+        self._json_pages = application(self._pages.json_routes())
 
     def fail(self, fault: str, count: int = 1) -> None:
         """Let the next ``count`` vendor calls meet ``fault``. Raises ``ValueError``."""
@@ -72,12 +59,21 @@ class Sandbox:
     async def vendor_app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Every vendor, as an ASGI application."""
         if scope["path"].startswith("/sandbox/"):
-            await self._everything(scope, receive, send)
+            await self._json_pages(scope, receive, send)
             return
         self.calls[resource(scope["path"])] += 1
+        await self.faults.meet(self._twin(scope), scope, receive, send)
+
+    def _twin(self, scope: Scope) -> Twin:
+        """The vendor that is asked: by the host, or where that is no vendor's, by the path."""
         host = dict(scope["headers"]).get(b"host", b"").decode("latin-1").partition(":")[0]
-        asked = self._vendors.get(host, self._everything)
-        await self.faults.meet(asked, scope, receive, send)
+        for twin in self._twins:
+            if twin.host == host:
+                return twin
+        for twin in self._twins:
+            if any(route.matches(scope)[0] != Match.NONE for route in twin.routes):
+                return twin
+        return self._twins[0]
 
 
 def resource(path: str) -> str:

@@ -1,22 +1,51 @@
-"""The pretend Authy API."""
+"""The simulated Authy API."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from webapp.sandbox.errors import ErrorResponse, authy_error, form, is_e164, keyed, vendor
 from webapp.sandbox.phone import Inbox
+from webapp.sandbox.twin import ErrorResponse, Twin, form, is_e164, retry_after_header
+
+Handler = Callable[[Request], Awaitable[Response]]
 
 LIFETIME = timedelta(minutes=10)
 SENDS = 5
 CHECKS = 5
 USERS = 10_000  # kept at once
+API_KEY = "5a" * 16
+CREDENTIALS = {"authy_api_key": API_KEY}
+ERRORS: dict[int, tuple[int, str]] = {
+    60000: (500, "An error occurred"),
+    60001: (401, "Invalid API key"),
+    60003: (429, "Too many requests"),
+    60008: (401, "Account is suspended"),
+    60009: (400, "SMS limit reached"),
+    60010: (400, "SMS limit reached"),
+    60011: (400, "SMS limit reached"),
+    60012: (400, "SMS limit reached"),
+    60013: (400, "Country is not allowed"),
+    60017: (401, "User is suspended"),
+    60019: (401, "Token was already used"),
+    60020: (401, "Token is invalid"),
+    60026: (404, "User not found"),
+    60027: (400, "User was not valid"),
+    60033: (400, "Phone number is invalid"),
+    60060: (401, "Application is suspended"),
+    60078: (400, "Phone number is not supported"),
+    60082: (403, "Phone number is a landline"),
+    60106: (401, "Account is suspended"),
+    60107: (401, "Account is suspended"),
+    60115: (403, "The recipient opted out of texts"),
+    60120: (429, "SMS limit reached"),
+}
 
 
 @dataclass(slots=True)
@@ -38,11 +67,16 @@ class User:
     token: Token | None = None
 
 
-class Authy:
+class Authy(Twin):
     """Users by id, each with at most one code."""
 
+    name = "authy"
+    host = "api.authy.com"
+    credentials = CREDENTIALS
+    codes = frozenset(map(str, ERRORS))
+
     def __init__(self, inbox: Inbox, clock: Callable[[], datetime]) -> None:
-        self._inbox, self._clock = inbox, clock
+        super().__init__(inbox, clock)
         self._users: dict[str, User] = {}
         self._ids = count(1635)
         root = "/protected/json"
@@ -54,7 +88,12 @@ class Authy:
             Route(f"{root}/verify/{{code}}/{{id}}", keyed(self.check)),
             Route(f"{root}/app/details", keyed(self.details)),
         ]
-        self.app = vendor(self.routes)
+
+    @staticmethod
+    def error(fault: str, retry_after: int | None) -> Response:
+        """Authy's answer with an error."""
+        code = {"500": 60000, "429": 60003}.get(fault) or int(fault)
+        return authy_error(code, retry_after=retry_after)
 
     async def enrol(self, request: Request) -> Response:
         """A new user, or the one that the phone has already."""
@@ -140,3 +179,28 @@ class Authy:
         token.sends += 1
         if "undelivered" not in request.scope:
             self._inbox.deliver(user.phone, f"Your Sandbox token is: {token.code}", channel=channel)
+
+
+def authy_error(code: int, about: str = "", retry_after: int | None = None) -> Response:
+    """Authy's error body, whose code is a string."""
+    status, message = ERRORS.get(code, (400, "An error occurred"))
+    body: dict[str, Any] = {
+        "message": f"{message}{about}",
+        "success": False,
+        "errors": {"message": f"{message}{about}"},
+        "error_code": str(code),
+    }
+    if code in {60019, 60020}:
+        body["token"] = "is invalid"  # noqa: S105 (Authy's words)
+    return JSONResponse(body, status, retry_after_header(retry_after))
+
+
+def keyed(handler: Handler) -> Handler:
+    """Let in whoever has an Authy API key."""
+
+    async def guarded(request: Request) -> Response:
+        if not request.headers.get("x-authy-api-key"):
+            raise ErrorResponse(authy_error(60001))
+        return await handler(request)
+
+    return guarded

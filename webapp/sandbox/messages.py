@@ -1,4 +1,4 @@
-"""The pretend Messages API."""
+"""The simulated Messages API."""
 
 from collections import deque
 from collections.abc import Callable
@@ -11,8 +11,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from webapp.sandbox.errors import ErrorResponse, form, is_e164, sid, signed_in, twilio_error, vendor
 from webapp.sandbox.phone import Inbox
+from webapp.sandbox.twilio import Twilio, sid, signed_in, twilio_error
+from webapp.sandbox.twin import ErrorResponse, form, is_e164
 
 LONGEST = 1600
 PAGE = 50
@@ -39,19 +40,20 @@ class Text:
     sid: str = field(default_factory=lambda: sid("SM"))
 
 
-class Messages:
+class Messages(Twilio):
     """The last texts of every account."""
 
-    def __init__(self, inbox: Inbox, clock: Callable[[], datetime], kept: int) -> None:
-        self._inbox, self._clock = inbox, clock
-        self._texts: deque[Text] = deque(maxlen=kept)  # newest first
+    host = "api.twilio.com"
+
+    def __init__(self, inbox: Inbox, clock: Callable[[], datetime]) -> None:
+        super().__init__(inbox, clock)
+        self._texts: deque[Text] = deque(maxlen=inbox.kept)  # newest first
         account = "/2010-04-01/Accounts/{account}"
         self.routes = [
             Route(f"{account}/Messages.json", signed_in(self.send), methods=["POST"]),
             Route(f"{account}/Messages.json", signed_in(self.list), methods=["GET"]),
             Route(f"{account}/Messages/{{sid}}.json", signed_in(self.fetch), methods=["GET"]),
         ]
-        self.app = vendor(self.routes)
 
     async def send(self, request: Request) -> Response:
         """Accept a text, and let it arrive."""

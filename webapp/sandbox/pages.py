@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from webapp.sandbox.faults import Faults, every_fault
+from webapp.sandbox.faults import Faults
 from webapp.sandbox.phone import Inbox
 
 Render = Callable[[Request, str, dict[str, Any]], Response]
@@ -52,5 +52,5 @@ class Pages:
         try:
             self._faults.add(fault, int(count))
         except ValueError:
-            return JSONResponse({"error": "no such fault", "faults": every_fault()}, 400)
+            return JSONResponse({"error": "no such fault", "faults": self._faults.names()}, 400)
         return JSONResponse({"fault": fault, "count": int(count)})

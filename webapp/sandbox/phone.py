@@ -31,7 +31,7 @@ class Inbox:
     """The last messages, to whatever number."""
 
     def __init__(self, clock: Callable[[], datetime], kept: int) -> None:
-        self._clock = clock
+        self._clock, self.kept = clock, kept
         self._messages: deque[Message] = deque(maxlen=kept)
 
     def deliver(

@@ -1,4 +1,4 @@
-"""The pretend Verify v2."""
+"""The simulated Verify v2 API."""
 
 import secrets
 from collections.abc import Callable
@@ -10,17 +10,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from webapp.sandbox.errors import (
-    ErrorResponse,
-    form,
-    is_e164,
-    is_sid,
-    sid,
-    signed_in,
-    twilio_error,
-    vendor,
-)
 from webapp.sandbox.phone import Inbox
+from webapp.sandbox.twilio import Twilio, is_sid, sid, signed_in, twilio_error
+from webapp.sandbox.twin import ErrorResponse, form, is_e164
 
 LIFETIME = timedelta(minutes=10)
 SENDS = 5
@@ -45,11 +37,13 @@ class Verification:
     checks: int = 0
 
 
-class Verify:
+class Verify(Twilio):
     """Verifications by service and number, until they are over."""
 
+    host = "verify.twilio.com"
+
     def __init__(self, inbox: Inbox, clock: Callable[[], datetime]) -> None:
-        self._inbox, self._clock = inbox, clock
+        super().__init__(inbox, clock)
         self._by_number: dict[tuple[str, str], Verification] = {}  # in the order of their making
         self._by_sid: dict[str, Verification] = {}
         service = "/v2/Services/{service}"
@@ -60,7 +54,6 @@ class Verify:
             Route(f"{service}/Verifications/{{sid}}", signed_in(self.update), methods=["POST"]),
             Route(f"{service}/VerificationCheck", signed_in(self.check), methods=["POST"]),
         ]
-        self.app = vendor(self.routes)
 
     async def service(self, request: Request) -> Response:
         """The service itself, as a caller asks for it to try its credentials."""

@@ -1,23 +1,31 @@
-"""How the pretend vendors speak: their errors, their ids, who may ask."""
+"""What the simulated APIs of Twilio share: credentials, ids, errors."""
 
 import base64
 import binascii
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
-from http import HTTPStatus
-from typing import Any, cast
+from collections.abc import Awaitable, Callable
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute
+
+from webapp.sandbox.twin import ErrorResponse, Twin, retry_after_header
 
 Handler = Callable[[Request], Awaitable[Response]]
 
+ACCOUNT_SID = "AC" + "5a" * 16
+AUTH_TOKEN = "5a" * 16
+VERIFY_SERVICE_SID = "VA" + "5a" * 16
+NUMBER = "+15005550006"
+CREDENTIALS = {
+    "twilio_account_sid": ACCOUNT_SID,
+    "twilio_auth_token": AUTH_TOKEN,
+    "twilio_verify_service_sid": VERIFY_SERVICE_SID,
+    "twilio_number": NUMBER,
+}
+
 # Twilio's error codes: HTTP status and message.
-TWILIO_ERRORS: dict[int, tuple[int, str]] = {
+ERRORS: dict[int, tuple[int, str]] = {
     20003: (401, "Authenticate"),
     20004: (405, "Method not allowed"),
     20404: (404, "The requested resource was not found"),
@@ -53,84 +61,32 @@ TWILIO_ERRORS: dict[int, tuple[int, str]] = {
     60413: (403, "Verification delivery attempt blocked: prefix blocked"),
     60605: (403, "Verification delivery attempt blocked: geographic permissions"),
 }
-AUTHY_ERRORS: dict[int, tuple[int, str]] = {
-    60000: (500, "An error occurred"),
-    60001: (401, "Invalid API key"),
-    60003: (429, "Too many requests"),
-    60008: (401, "Account is suspended"),
-    60009: (400, "SMS limit reached"),
-    60010: (400, "SMS limit reached"),
-    60011: (400, "SMS limit reached"),
-    60012: (400, "SMS limit reached"),
-    60013: (400, "Country is not allowed"),
-    60017: (401, "User is suspended"),
-    60019: (401, "Token was already used"),
-    60020: (401, "Token is invalid"),
-    60026: (404, "User not found"),
-    60027: (400, "User was not valid"),
-    60033: (400, "Phone number is invalid"),
-    60060: (401, "Application is suspended"),
-    60078: (400, "Phone number is not supported"),
-    60082: (403, "Phone number is a landline"),
-    60106: (401, "Account is suspended"),
-    60107: (401, "Account is suspended"),
-    60115: (403, "The recipient opted out of texts"),
-    60120: (429, "SMS limit reached"),
-}
 
 
-class ErrorResponse(Exception):
-    """A call that goes wrong, with the answer that says so."""
+class Twilio(Twin):
+    """What each of Twilio's APIs says of itself."""
 
-    def __init__(self, response: Response) -> None:
-        super().__init__(response.status_code)
-        self.response = response
+    name = "twilio"
+    credentials = CREDENTIALS
+    codes = frozenset(map(str, ERRORS))
+
+    @staticmethod
+    def error(fault: str, retry_after: int | None) -> Response:
+        """Twilio's answer with an error."""
+        code = {"500": 20500, "429": 20429}.get(fault) or int(fault)
+        return twilio_error(code, retry_after=retry_after)
 
 
 def twilio_error(code: int, about: str = "", retry_after: int | None = None) -> Response:
     """Twilio's error body; ``about`` completes the message."""
-    status, message = TWILIO_ERRORS.get(code, (400, "Bad request"))
+    status, message = ERRORS.get(code, (400, "Bad request"))
     body = {
         "code": code,
         "message": f"{message}{about}",
         "more_info": f"https://www.twilio.com/docs/errors/{code}",
         "status": status,
     }
-    return JSONResponse(body, status, _headers(retry_after))
-
-
-def authy_error(code: int, about: str = "", retry_after: int | None = None) -> Response:
-    """Authy's error body, whose code is a string."""
-    status, message = AUTHY_ERRORS.get(code, (400, "An error occurred"))
-    body: dict[str, Any] = {
-        "message": f"{message}{about}",
-        "success": False,
-        "errors": {"message": f"{message}{about}"},
-        "error_code": str(code),
-    }
-    if code in {60019, 60020}:
-        body["token"] = "is invalid"  # noqa: S105 (Authy's words)
-    return JSONResponse(body, status, _headers(retry_after))
-
-
-def _headers(retry_after: int | None) -> dict[str, str]:
-    return {} if retry_after is None else {"Retry-After": str(retry_after)}
-
-
-def vendor(routes: Sequence[BaseRoute]) -> Starlette:
-    """A vendor's application."""
-    return Starlette(
-        routes=routes, exception_handlers={ErrorResponse: _refused, HTTPException: _unknown}
-    )
-
-
-async def _refused(_: Request, refusal: Exception) -> Response:
-    return cast(ErrorResponse, refusal).response
-
-
-async def _unknown(_: Request, error: Exception) -> Response:
-    known = cast(HTTPException, error).status_code == HTTPStatus.METHOD_NOT_ALLOWED
-    return twilio_error(20004 if known else 20404)
+    return JSONResponse(body, status, retry_after_header(retry_after))
 
 
 def signed_in(handler: Handler) -> Handler:
@@ -155,17 +111,6 @@ def _login(authorization: str) -> str:
     return name if scheme.lower() == "basic" and password else ""
 
 
-def keyed(handler: Handler) -> Handler:
-    """Let in whoever has an Authy API key."""
-
-    async def guarded(request: Request) -> Response:
-        if not request.headers.get("x-authy-api-key"):
-            raise ErrorResponse(authy_error(60001))
-        return await handler(request)
-
-    return guarded
-
-
 def sid(prefix: str) -> str:
     """A new Twilio id."""
     return prefix + secrets.token_hex(16)
@@ -174,13 +119,3 @@ def sid(prefix: str) -> str:
 def is_sid(prefix: str, value: str) -> bool:
     """Whether a value has the form of such ids."""
     return bool(re.fullmatch(prefix + "[0-9a-fA-F]{32}", value))
-
-
-def is_e164(number: str) -> bool:
-    """Whether a value has the form of an international number."""
-    return bool(re.fullmatch(r"\+[1-9][0-9]{6,14}", number))
-
-
-async def form(request: Request) -> dict[str, str]:
-    """The fields of a form post."""
-    return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
