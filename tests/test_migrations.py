@@ -1,6 +1,7 @@
 """The schema is what the migrations make of nothing, and they make what the models say."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -63,12 +64,7 @@ async def test_claimed_emails_are_folded_anew_and_nobody_loses_theirs(
     await migrate_to(empty, "0001_initial")
     rows = Rows(empty_database_url)
     for email, fold in old.items():
-        rows.all(
-            "INSERT INTO users (name, email, claimed_email, country, phone, phone_changes,"
-            " password_hash, vendor_account, created_at, verified_at)"
-            " VALUES ('', ?, ?, 'US', '', 0, '', '', ?, ?)",
-            *(email, fold, rows.moment(), rows.moment()),
-        )
+        insert_user(rows, email, fold)
     await empty.migrate()
     new = old | {
         "Straße@example.com": "straße@example.com",
@@ -79,6 +75,33 @@ async def test_claimed_emails_are_folded_anew_and_nobody_loses_theirs(
     assert {email: emails.fold(email) for email in new} == new | {
         "é\u034fva@example.com": "éva@example.com",  # which the account before it has
     }
+
+
+async def test_everybody_has_a_subject_of_their_own_also_from_processes_before_it(
+    empty: Database, empty_database_url: str
+) -> None:
+    await migrate_to(empty, "0002_claimed_email_fold")
+    rows = Rows(empty_database_url)
+    for number in range(3):
+        insert_user(rows, f"before{number}@example.com")
+    await empty.migrate()
+    subjects = dict(rows.all("SELECT email, subject FROM users"))
+    for number in range(3):
+        insert_user(rows, f"after{number}@example.com")
+    everybody = dict(rows.all("SELECT email, subject FROM users"))
+    assert everybody | subjects == everybody
+    assert len(set(everybody.values())) == 6
+    assert all(re.fullmatch("[0-9a-f]{32}", subject) for subject in everybody.values())
+
+
+def insert_user(rows: Rows, email: str, claimed: str | None = None) -> None:
+    """As a process of the first release does."""
+    rows.all(
+        "INSERT INTO users (name, email, claimed_email, country, phone, phone_changes,"
+        " password_hash, vendor_account, created_at, verified_at)"
+        " VALUES ('', ?, ?, 'US', '', 0, '', '', ?, ?)",
+        *(email, claimed, rows.moment(), rows.moment()),
+    )
 
 
 async def migrate_to(database: Database, name: str) -> None:

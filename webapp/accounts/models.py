@@ -38,9 +38,13 @@ class User(Model):
     ``claimed_email`` is the email folded for comparison, and null until the phone is proven. It is
     unique and nulls do not collide: an abandoned or hostile sign-up blocks nobody's email, and the
     first to verify has it.
+
+    ``subject`` is who the person is to other applications: random, never changed, never given to
+    anybody else. ``id`` counts, and would tell how many people there are.
     """
 
     id = fields.BigIntField(primary_key=True)
+    subject = fields.CharField(max_length=32, unique=True)
     name = fields.CharField(max_length=200)
     email = fields.CharField(max_length=254)
     claimed_email = fields.CharField(max_length=254, null=True, unique=True)

@@ -6,6 +6,7 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from secrets import token_hex
 
 import structlog
 from tortoise.exceptions import IntegrityError
@@ -119,6 +120,7 @@ class Flow:
         now, number = self.clock(), form.number
         assert number  # noqa: S101 - a valid form has one
         user = User(
+            subject=token_hex(16),
             name=form.name,
             email=form.clean_email,
             country=number.country,
