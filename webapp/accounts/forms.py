@@ -55,7 +55,7 @@ class PhoneForm(_Form):
         return self
 
     def check_phone(self, allowed: frozenset[str]) -> None:
-        if self.country not in SUPPORTED_REGIONS and not self.phone.startswith("+"):
+        if self.country not in SUPPORTED_REGIONS and not phones.is_international(self.phone):
             self.errors["country"] = "Choose your country"
             if not self.phone:
                 self.errors["phone"] = phones.WORDS["missing"]

@@ -5,7 +5,7 @@ import re
 from phonenumbers import SUPPORTED_REGIONS
 from starlette.datastructures import Headers
 
-from webapp.accounts.people.countries import country_speaking
+from webapp.accounts.people.countries import country_speaking, with_territories
 
 # Cloudflare's, Vercel's, App Engine's and CloudFront's own; any other is only a wrong preselection.
 COUNTRY_HEADERS = (
@@ -25,8 +25,9 @@ def country_of(headers: Headers, served: frozenset[str]) -> str:
     guesses = [headers.get(name, "").upper() for name in COUNTRY_HEADERS]
     languages = headers.get("accept-language", "")[:200].split(",")
     guesses += [_region(language) for language in languages]
-    regions = served or SUPPORTED_REGIONS
-    return next((guess for guess in [*guesses, DEFAULT] if guess in regions), min(regions))
+    regions = with_territories(served) or SUPPORTED_REGIONS
+    fallback = min(served or regions)
+    return next((guess for guess in [*guesses, DEFAULT] if guess in regions), fallback)
 
 
 def _region(language: str) -> str:

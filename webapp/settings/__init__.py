@@ -146,7 +146,8 @@ class Settings:
     )
 
     allowed_countries: frozenset[str] = setting(
-        "ISO 3166 codes of the countries that may receive codes, separated by commas",
+        "ISO 3166 codes of the countries that may receive codes, separated by commas; `GB` and "
+        "`US` include their territories with the same calling code",
         values.countries,
         Derived("all"),
         empty=frozenset(),

@@ -17,6 +17,12 @@ LIST = Path(__file__).with_suffix(".tsv")
 DIALS = {code: dial for dial, codes in COUNTRY_CODE_TO_REGION_CODE.items() for code in codes}
 
 
+# Territories whose numbers share their country's code and differ from its own: people there choose
+# the country, and whoever allows it means them too. Canada and the Caribbean states, which also
+# share +1, and Kazakhstan, which shares +7, are countries of their own.
+TERRITORIES = {"GB": ("GG", "IM", "JE"), "US": ("AS", "GU", "MP", "PR", "VI")}
+
+
 @dataclass(frozen=True, slots=True)
 class Country:
     """A row of the country list."""
@@ -29,13 +35,32 @@ class Country:
 
 @cache
 def countries(allowed: frozenset[str] = frozenset()) -> tuple[Country, ...]:
-    """Every region libphonenumber knows, or those ``allowed``, in English alphabetical order."""
+    """Every region libphonenumber knows, or those ``allowed`` with their territories, in English
+    alphabetical order.
+    """
+    listed = with_territories(allowed)
     rows = (
         Country(code, name, _flag(code), f"+{DIALS[code]}")
         for code, name, _ in _lines()
-        if not allowed or code in allowed
+        if not listed or code in listed
     )
     return tuple(sorted(rows, key=lambda row: _alphabetical(row.name)))
+
+
+@cache
+def with_territories(allowed: frozenset[str]) -> frozenset[str]:
+    """The countries ``allowed``, and those of their territories that share the calling code."""
+    return allowed.union(*(TERRITORIES.get(code, ()) for code in allowed))
+
+
+def place(code: str) -> str:
+    """The country ``code`` as it is called in a sentence: Germany (+49)."""
+    return f"{_names()[code]} (+{DIALS[code]})"
+
+
+@cache
+def _names() -> dict[str, str]:
+    return {code: name for code, name, _ in _lines()}
 
 
 def country_speaking(language: str) -> str:

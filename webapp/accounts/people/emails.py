@@ -4,7 +4,7 @@ import unicodedata
 
 from email_validator import EmailNotValidError, validate_email
 
-from webapp.accounts.people.letters import JOINERS, visible
+from webapp.accounts.people.letters import JOINERS, narrow, visible
 
 LONGEST = 254  # characters (RFC 5321, 4.5.3.1.3, less the angle brackets)
 
@@ -25,7 +25,7 @@ def read(typed: str) -> str:
     """
     if not typed:
         raise UnusableEmail(MISSING)
-    local, at, domain = _narrow(typed).rpartition("@")
+    local, at, domain = narrow(typed).rpartition("@")
     address = visible(local) + at + visible(domain, keep=JOINERS)
     if len(address) > LONGEST:
         raise UnusableEmail(TOO_LONG)
@@ -53,13 +53,3 @@ def fold(email: str) -> str:
     """
     lowered = visible(unicodedata.normalize("NFKC", email)).lower()
     return unicodedata.normalize("NFKC", lowered)
-
-
-def _narrow(text: str) -> str:
-    """``text`` with full-width and half-width letters in their usual width (RFC 8265, 3.3.1)."""
-    return "".join(
-        unicodedata.normalize("NFKC", letter)
-        if unicodedata.decomposition(letter).startswith(("<wide>", "<narrow>"))
-        else letter
-        for letter in text
-    )

@@ -1,4 +1,4 @@
-"""Typed text as one line, and without the letters that nobody sees."""
+"""Typed text as one line, in letters of the usual width, without those that nobody sees."""
 
 import re
 import unicodedata
@@ -19,6 +19,16 @@ INVISIBLE = re.compile(f"[{IGNORABLE}{BLANK}]")
 def visible(text: str, keep: str = "") -> str:
     """``text`` without invisible and format characters, but for those to ``keep``."""
     return "".join(letter for letter in text if letter in keep or _is_visible(letter))
+
+
+def narrow(text: str) -> str:
+    """``text`` with full-width and half-width letters in their usual width (RFC 8265, 3.3.1)."""
+    return "".join(
+        unicodedata.normalize("NFKC", letter)
+        if unicodedata.decomposition(letter).startswith(("<wide>", "<narrow>"))
+        else letter
+        for letter in text
+    )
 
 
 def one_line(text: str) -> str:

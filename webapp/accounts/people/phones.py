@@ -5,6 +5,7 @@ from functools import cache
 
 import phonenumbers
 from phonenumbers import (
+    COUNTRY_CODE_TO_REGION_CODE,
     SUPPORTED_REGIONS,
     NumberParseException,
     PhoneNumber,
@@ -13,6 +14,10 @@ from phonenumbers import (
     ValidationResult,
 )
 
+from webapp.accounts.people import spellings
+from webapp.accounts.people.countries import DIALS, place, with_territories
+from webapp.accounts.people.letters import narrow, visible
+
 TEXTABLE = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE, PhoneNumberType.VOIP}
 NORTH_AMERICA = 1  # where a personal number (+1 500) costs what any number costs; +44 70 does not
 PREFIX_DIGITS = 3  # after the country code: an operator's range, or a North American area code
@@ -20,12 +25,20 @@ PREFIX_DIGITS = 3  # after the country code: an operator's range, or a North Ame
 WORDS = {
     "missing": "Enter your mobile number",
     "unreadable": "Enter a mobile number, like {example}",
-    "short": "This number is too short. Check it, like {example}",
-    "long": "This number is too long. Check it, like {example}",
-    "impossible": "This is not a number in use. Check it, like {example}",
+    "short": "This is too short for a {dial} number. Check it, like {example}",
+    "long": "This is too long for a {dial} number. Check it, like {example}",
+    "impossible": "This is not a {dial} number in use. Check it, like {example}",
+    "abroad": "This looks like a number in another country: {place}. If it is, begin with {dial}. "
+    "If not, check it, like {example}",
     "landline": "This is a landline. Enter a mobile number that can receive texts",
     "premium": "We do not send texts to special-rate numbers. Enter a mobile number",
-    "country": "We cannot send texts to this country yet",
+    "country": "We cannot send texts to this country yet: {place}",
+}
+
+REASONS = {
+    ValidationResult.TOO_SHORT: "short",
+    ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "short",
+    ValidationResult.TOO_LONG: "long",
 }
 
 
@@ -46,47 +59,77 @@ def parse(typed: str, country: str, allowed: frozenset[str] = frozenset()) -> Ph
 
     ``allowed`` are the countries served, all when empty. Raises ``UnusableNumber`` with the reason.
     """
+    typed = narrow(visible(typed)).strip()
     if not typed:
         raise _unusable("missing", country)
     number = _read(typed, country)
+    _refuse_special(number, country)
     region = phonenumbers.region_code_for_number(number) or ""
-    kind = phonenumbers.number_type(number)
-    _refuse_impossible(number, country)
-    if kind == PhoneNumberType.FIXED_LINE:
-        raise _unusable("landline", country)
-    if kind == PhoneNumberType.UNKNOWN or region not in SUPPORTED_REGIONS:
+    if region not in SUPPORTED_REGIONS:
         raise _unusable("impossible", country)
-    if kind not in TEXTABLE and not _ordinary_personal(number, kind):
-        raise _unusable("premium", country)
-    if allowed and region not in allowed:
-        raise _unusable("country", country)
-    return Phone(phonenumbers.format_number(number, PhoneNumberFormat.E164), region)
+    served = region_served(number, region, allowed)
+    if not served:
+        raise _unusable("country", region, where=place(region))
+    return Phone(phonenumbers.format_number(number, PhoneNumberFormat.E164), served)
+
+
+def is_international(typed: str) -> bool:
+    """Whether ``typed`` names its country itself, by +44 or 0044."""
+    return narrow(visible(typed)).strip().startswith(("+", "00"))
+
+
+def region_served(number: PhoneNumber, region: str, allowed: frozenset[str]) -> str:
+    """The country among those ``allowed`` that ``number`` of ``region`` is one of, or nothing.
+
+    Some countries have no numbers to tell them from a neighbour's by: Åland's are Finland's.
+    """
+    served = with_territories(allowed)
+    if not served or region in served:
+        return region
+    sharing = COUNTRY_CODE_TO_REGION_CODE.get(number.country_code or 0, ())
+    fitting = (code for code in sharing if phonenumbers.is_valid_number_for_region(number, code))
+    return next((code for code in fitting if code in served), "")
 
 
 def _read(typed: str, country: str) -> PhoneNumber:
+    """A number in use. Raises ``UnusableNumber`` with what is wrong with any other."""
     try:
-        return phonenumbers.parse(typed, country or None)
+        number = spellings.read(typed, country)
     except NumberParseException as error:
-        reason = "long" if error.error_type == NumberParseException.TOO_LONG else "unreadable"
-        raise _unusable(reason, country) from error
+        _refuse_abroad(typed, country)
+        too_long = error.error_type == NumberParseException.TOO_LONG and country in DIALS
+        raise _unusable("long" if too_long else "unreadable", country) from error
+    if phonenumbers.is_valid_number(number):
+        return number
+    _refuse_abroad(typed, country)
+    reason = REASONS.get(phonenumbers.is_possible_number_with_reason(number), "impossible")
+    code = number.country_code or 0
+    home = phonenumbers.region_code_for_country_code(code) if "+" in typed else country
+    raise _unusable(reason, home, dial=f"+{code}")
 
 
-def _refuse_impossible(number: PhoneNumber, country: str) -> None:
-    match phonenumbers.is_possible_number_with_reason(number):
-        case ValidationResult.TOO_SHORT | ValidationResult.IS_POSSIBLE_LOCAL_ONLY:
-            raise _unusable("short", country)
-        case ValidationResult.TOO_LONG:
-            raise _unusable("long", country)
-        case ValidationResult.INVALID_COUNTRY_CODE | ValidationResult.INVALID_LENGTH:
-            raise _unusable("impossible", country)
+def _refuse_abroad(typed: str, country: str) -> None:
+    """Say so if ``typed`` is a number of another country whose + is missing."""
+    if number := spellings.international(typed):
+        region = phonenumbers.region_code_for_number(number) or ""
+        if region in SUPPORTED_REGIONS:
+            raise _unusable("abroad", country, f"+{number.country_code}", place(region))
 
 
-def _ordinary_personal(number: PhoneNumber, kind: int) -> bool:
-    return kind == PhoneNumberType.PERSONAL_NUMBER and number.country_code == NORTH_AMERICA
+def _refuse_special(number: PhoneNumber, country: str) -> None:
+    kind = phonenumbers.number_type(number)
+    if kind == PhoneNumberType.FIXED_LINE:
+        raise _unusable("landline", country)
+    personal = kind == PhoneNumberType.PERSONAL_NUMBER and number.country_code == NORTH_AMERICA
+    if kind not in TEXTABLE and not personal:
+        raise _unusable("premium", country)
 
 
-def _unusable(reason: str, country: str) -> UnusableNumber:
-    return UnusableNumber(WORDS[reason].format(example=example(country or "US")))
+def _unusable(reason: str, country: str, dial: str = "", where: str = "") -> UnusableNumber:
+    """The sentence for ``reason``, with an example of ``country``."""
+    known = country if country in SUPPORTED_REGIONS else "US"
+    dial = dial or f"+{DIALS[known]}"
+    return UnusableNumber(WORDS[reason].format(example=example(known), dial=dial, place=where))
 
 
 def example(country: str) -> str:
