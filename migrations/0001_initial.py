@@ -60,7 +60,7 @@ class Migration(migrations.Migration):
                     "state",
                     fields.CharEnumField(
                         default=Delivery.PENDING,
-                        description="PENDING: pending\nSENT: sent\nFAILED: failed",
+                        description="PENDING: pending\nSENT: sent\nFAILED: failed\nUNKNOWN: unknown",
                         enum_type=Delivery,
                         max_length=8,
                     ),

@@ -28,6 +28,9 @@ PRODUCTION = {
     "TWILIO_VERIFY_SERVICE_SID": "VA" + "0123456789abcdef" * 2,
     "TWILIO_NUMBER": "+15005550006",
     "AUTHY_API_KEY": "c1d2e3f4a5b6c7d8e9f0a1b2c3d4e5f6",
+    "VONAGE_API_KEY": "a1b2c3d4",
+    "VONAGE_API_SECRET": "Q7w8e9r0t1y2u3i4",
+    "VONAGE_NUMBER": "+15005550009",
 }
 
 
@@ -142,7 +145,9 @@ class Deployment:
 
     def environ(self, database_url: str, **more: str) -> dict[str, str]:
         """The environment of one process here."""
-        vendors = {"TWILIO_BASE_URL": self.vendor_url, "AUTHY_BASE_URL": self.vendor_url}
+        vendors = dict.fromkeys(
+            ("TWILIO_BASE_URL", "AUTHY_BASE_URL", "VONAGE_BASE_URL"), self.vendor_url
+        )
         return production_environ(database_url, **{**vendors, **more})
 
     def release(self, database_url: str) -> None:

@@ -128,13 +128,20 @@ async def test_a_call_is_asked_for_as_a_call(network: Network) -> None:
     assert call.called
 
 
-async def test_a_probe_asks_for_the_application(network: Network) -> None:
-    details = network.router.get(f"{ROOT}/app/details")
-    details.respond(200, json={"success": True})
-    await network.authy.probe()
-    details.mock(return_value=error(60001, 401))
-    with pytest.raises(Misconfigured):
-        await network.authy.probe()
+@pytest.mark.parametrize(
+    ("answer", "variables"),
+    [
+        (httpx.Response(200, json={"success": True}), []),
+        (error(60001, 401), ["AUTHY_API_KEY"]),
+        (httpx.Response(500), ["VERIFY_PROVIDER"]),
+    ],
+)
+async def test_the_doctor_asks_authy_for_the_application(
+    answer: httpx.Response, variables: list[str], network: Network
+) -> None:
+    network.router.get(f"{ROOT}/app/details").mock(return_value=answer)
+    faults = await network.authy.examine(frozenset())
+    assert [fault.variable for fault in faults] == variables
 
 
 # Checks.

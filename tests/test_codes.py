@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from webapp.providers import Busy, Channel, Gone
+from webapp.providers import Busy, Channel, Gone, NotFound, SetupFault
 from webapp.providers.codes import Codes
 
 PHONE, OTHER_PHONE = "+15005550006", "+15005550007"
 
 
-class HttpTransport:
+class Texts:
     """A messenger that keeps what it is given."""
 
     def __init__(self) -> None:
@@ -20,16 +20,16 @@ class HttpTransport:
         self.fault: Exception | None = None
 
     async def send(self, to: str, body: str) -> str:
-        await self.probe()
+        if self.fault:
+            raise self.fault
         self.texts.append((to, body))
         return f"SM{len(self.texts)}"
 
-    async def find(self, to: str, body: str, since: datetime) -> str | None:
+    async def find(self, to: str, body: str, since: datetime) -> str | NotFound:
         raise AssertionError((to, body, since))
 
-    async def probe(self) -> None:
-        if self.fault:
-            raise self.fault
+    async def examine(self, countries: frozenset[str]) -> list[SetupFault]:
+        return [SetupFault("TWILIO_NUMBER", ", ".join(countries))]
 
 
 class Desk:
@@ -37,14 +37,14 @@ class Desk:
 
     def __init__(self, secret: str = "a secret of the site") -> None:
         self.now = datetime(2026, 5, 1, 12, tzinfo=UTC)
-        self.wire = HttpTransport()
-        self.codes = Codes(self.wire, secret, "Your code is {}".format, clock=lambda: self.now)
+        self.texts = Texts()
+        self.codes = Codes(self.texts, secret, "Your code is {}".format, clock=lambda: self.now)
 
     async def send(self, phone: str = PHONE, reference: str | None = None) -> tuple[str, str]:
         sent = await self.codes.send(
             phone, email="ada@example.com", channel=Channel.SMS, reference=reference
         )
-        return sent.reference, self.wire.texts[-1][1].removeprefix("Your code is ")
+        return sent.reference, self.texts.texts[-1][1].removeprefix("Your code is ")
 
     async def check(self, reference: str, code: str, phone: str = PHONE) -> bool:
         return await self.codes.check(phone, reference=reference, code=code)
@@ -57,7 +57,7 @@ def desk() -> Desk:
 
 async def test_a_code_is_six_digits_in_a_text_of_our_words(desk: Desk) -> None:
     _, code = await desk.send()
-    assert desk.wire.texts == [(PHONE, f"Your code is {code}")]
+    assert desk.texts.texts == [(PHONE, f"Your code is {code}")]
     assert len(code) == 6
     assert code.isascii()
     assert code.isdigit()
@@ -136,8 +136,10 @@ async def test_they_do_not_travel_by_call(desk: Desk) -> None:
 
 
 async def test_what_goes_wrong_with_the_text_is_told(desk: Desk) -> None:
-    desk.wire.fault = Busy("queue")
+    desk.texts.fault = Busy("queue")
     with pytest.raises(Busy):
         await desk.send()
-    with pytest.raises(Busy):
-        await desk.codes.probe()
+
+
+async def test_what_is_wrong_with_the_messenger_is_wrong_with_them(desk: Desk) -> None:
+    assert await desk.codes.examine(frozenset({"DE"})) == [SetupFault("TWILIO_NUMBER", "DE")]

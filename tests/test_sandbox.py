@@ -20,6 +20,7 @@ from webapp.providers import (
     Gone,
     InvalidNumber,
     Misconfigured,
+    NotFound,
     NotMobile,
     OptedOut,
     ProviderError,
@@ -35,8 +36,8 @@ from webapp.providers.http import HttpTransport
 from webapp.providers.twilio import Credentials, TwilioMessages, TwilioVerify
 from webapp.sandbox import Sandbox, twilio
 from webapp.sandbox import authy as pretend_authy
-from webapp.sandbox.messages import segments
 from webapp.sandbox.twilio import ERRORS as TWILIO_ERRORS
+from webapp.segments import segments
 
 PHONE, OTHER_PHONE = "+15005550006", "+15005550007"
 VERIFY = f"https://verify.twilio.com/v2/Services/{twilio.VERIFY_SERVICE_SID}"
@@ -187,15 +188,16 @@ async def test_one_number_does_not_open_anothers_verification(town: Town) -> Non
 async def test_a_text_that_was_accepted_is_found_again(town: Town) -> None:
     reference = await town.messages.send(PHONE, "Welcome")
     assert await town.messages.find(PHONE, "Welcome", town.now) == reference
-    assert await town.messages.find(PHONE, "Goodbye", town.now) is None
-    assert await town.messages.find(OTHER_PHONE, "Welcome", town.now) is None
-    assert await town.messages.find(PHONE, "Welcome", town.now + timedelta(hours=1)) is None
+    assert await town.messages.find(PHONE, "Goodbye", town.now) is NotFound.NEVER_ACCEPTED
+    missing = NotFound.NEVER_ACCEPTED
+    assert await town.messages.find(OTHER_PHONE, "Welcome", town.now) is missing
+    assert await town.messages.find(PHONE, "Welcome", town.now + timedelta(hours=1)) is missing
 
 
-async def test_the_credentials_of_the_sandbox_pass_every_probe(town: Town) -> None:
-    await town.messages.probe()
+async def test_the_doctor_finds_no_fault_with_the_credentials_of_the_sandbox(town: Town) -> None:
+    assert await town.messages.examine(frozenset({"DE"})) == []
     for verifier in town.verifiers.values():
-        await verifier.probe()
+        assert await verifier.examine(frozenset({"DE"})) == []
 
 
 # The shapes of its answers, as the vendors' descriptions have them.
@@ -406,7 +408,7 @@ async def test_each_host_answers_for_itself_alone(town: Town) -> None:
 async def test_at_a_base_url_all_of_them_answer(town: Town) -> None:
     vendor = VendorClient("twilio", town.wire, base_url="http://127.0.0.1:9000")
     verify = TwilioVerify(vendor, Credentials(*LOGIN), twilio.VERIFY_SERVICE_SID)
-    await verify.probe()
+    assert await verify.examine(frozenset()) == []
     messages = await town.client.get("http://127.0.0.1:9000/sandbox/messages.json")
     assert messages.json() == []
 

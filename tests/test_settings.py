@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import ROOT, production_environ
+from webapp.providers.registry import MESSENGERS, VERIFIERS
 from webapp.settings import Settings, SettingsError
 from webapp.settings.declaration import Setting, declared_by
 
@@ -196,7 +197,7 @@ def test_a_messaging_service_replaces_the_number() -> None:
     ("provider", "needed"),
     [("twilio", {"TWILIO_VERIFY_SERVICE_SID"}), ("authy", {"AUTHY_API_KEY"}), ("codes", set())],
 )
-def test_each_provider_needs_its_own_credentials_and_no_others(
+def test_each_verifier_needs_its_own_credentials_and_no_others(
     provider: str, needed: set[str]
 ) -> None:
     own = {"TWILIO_VERIFY_SERVICE_SID", "AUTHY_API_KEY"}
@@ -204,6 +205,33 @@ def test_each_provider_needs_its_own_credentials_and_no_others(
     assert production(VERIFY_PROVIDER=provider, **without_others).verify_provider == provider
     for name in needed:
         assert faults(**{"VERIFY_PROVIDER": provider, name: None})[0].startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize(
+    ("messenger", "needed"),
+    [
+        ("twilio", {"TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_NUMBER"}),
+        ("vonage", {"VONAGE_API_KEY", "VONAGE_API_SECRET", "VONAGE_NUMBER"}),
+    ],
+)
+def test_each_messenger_needs_its_own_credentials_and_no_others(
+    messenger: str, needed: set[str]
+) -> None:
+    own = {name for name in DECLARED if name.startswith(("TWILIO_", "VONAGE_"))}
+    without_others = dict.fromkeys(own - needed)
+    chosen = {"VERIFY_PROVIDER": "codes", "MESSENGER": messenger}
+    assert production(**chosen, **without_others).messenger == messenger
+    for name in needed:
+        assert faults(**chosen, **{name: None})[0].startswith(f"{name}: ")
+
+
+def test_the_vendors_that_can_be_chosen_are_those_that_there_are() -> None:
+    for variable, known in (
+        ("MESSENGER", {*MESSENGERS}),
+        ("VERIFY_PROVIDER", {*VERIFIERS, "codes"}),
+    ):
+        (fault,) = faults(**{variable: "carrier-pigeon"})
+        assert set(fault.partition("must be one of ")[2].split(", ")) == known
 
 
 @pytest.mark.parametrize(

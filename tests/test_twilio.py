@@ -21,9 +21,11 @@ from webapp.providers import (
     Gone,
     InvalidNumber,
     Misconfigured,
+    NotFound,
     NotMobile,
     OptedOut,
     ProviderError,
+    SetupFault,
     TooManyChecks,
     TooManySends,
     Unreachable,
@@ -52,13 +54,21 @@ QUEUED = {"sid": TEXT, "status": "queued", "num_segments": "1", "error_code": No
 class Network:
     """Twilio behind a scripted wire."""
 
-    def __init__(self, credentials: Credentials | None = None) -> None:
+    def __init__(
+        self,
+        credentials: Credentials | None = None,
+        *,
+        number: str = "+15005550001",
+        service: str = "",
+    ) -> None:
         self.router = respx.Router()
         self.wire = HttpTransport(10, httpx.MockTransport(self.router.async_handler))
         vendor = VendorClient("twilio", self.wire, sleep=no_time)
         credentials = credentials or Credentials(ACCOUNT, "token")
         self.verify = TwilioVerify(vendor, credentials, SERVICE)
-        self.messages = TwilioMessages(vendor, credentials, number="+15005550001")
+        self.messages = TwilioMessages(
+            vendor, credentials, number=number, messaging_service_sid=service
+        )
 
     def answer(self, *answers: httpx.Response | Exception) -> respx.Route:
         """Every call gets these answers in turn, the last one for good."""
@@ -83,7 +93,7 @@ class Network:
     async def text(self) -> str:
         return await self.messages.send(PHONE, "Welcome")
 
-    async def find(self, since: datetime | None = None) -> str | None:
+    async def find(self, since: datetime | None = None) -> str | NotFound:
         return await self.messages.find(PHONE, "Welcome", since or datetime.now(UTC))
 
 
@@ -146,13 +156,10 @@ async def test_a_text_goes_out_from_the_number(network: Network) -> None:
 
 
 async def test_a_text_goes_out_through_the_messaging_service_where_there_is_one() -> None:
-    network, service = Network(), "MG" + "e" * 32
-    vendor = VendorClient("twilio", network.wire)
-    messages = TwilioMessages(
-        vendor, Credentials(ACCOUNT, "token"), number="+1", messaging_service_sid=service
-    )
+    service = "MG" + "e" * 32
+    network = Network(number="+1", service=service)
     route = network.router.post(MESSAGES).respond(201, json={**QUEUED, "status": "accepted"})
-    await messages.send(PHONE, "Welcome")
+    await network.text()
     fields = form(route.calls.last.request, TEXT_FIELDS)
     assert fields == {"To": PHONE, "MessagingServiceSid": service, "Body": "Welcome"}
 
@@ -408,7 +415,7 @@ def listed(body: object, at: object = "Fri, 01 May 2026 12:00:00 +0000") -> dict
 
 async def test_a_text_is_looked_for_by_its_number(network: Network) -> None:
     route = network.answer(httpx.Response(200, json={"messages": [], "page": 0}))
-    assert await network.find(NOON) is None
+    assert await network.find(NOON) is NotFound.NEVER_ACCEPTED
     request = route.calls.last.request
     assert request.url.copy_with(query=None) == MESSAGES
     assert parse_qs(request.url.query.decode()) == {"To": [PHONE], "PageSize": ["50"]}
@@ -420,14 +427,14 @@ async def test_a_text_is_looked_for_by_its_number(network: Network) -> None:
         (listed("Welcome"), TEXT),
         (listed("Welcome\n"), TEXT),
         (listed("Sent from your Twilio trial account - Welcome"), TEXT),
-        (listed("Goodbye"), None),
-        (listed(None), None),
+        (listed("Goodbye"), NotFound.NEVER_ACCEPTED),
+        (listed(None), NotFound.NEVER_ACCEPTED),
         (listed("Welcome", "Fri, 01 May 2026 11:59:40 +0000"), TEXT),  # their clock may be slow
-        (listed("Welcome", "Fri, 01 May 2026 11:50:00 +0000"), None),
+        (listed("Welcome", "Fri, 01 May 2026 11:50:00 +0000"), NotFound.NEVER_ACCEPTED),
     ],
 )
 async def test_a_text_is_known_by_its_words_and_its_time(
-    text: dict[str, Any], found: str | None, network: Network
+    text: dict[str, Any], found: str | NotFound, network: Network
 ) -> None:
     network.answer(httpx.Response(200, json={"messages": [text], "page": 0}))
     assert await network.find(NOON) == found
@@ -442,23 +449,116 @@ async def test_a_list_that_cannot_be_read_does_not_mean_that_nothing_was_sent(
         await network.find(NOON - timedelta(hours=1))
 
 
-# Probes.
+# What the doctor asks.
+
+NUMBERS = MESSAGES.replace("Messages.json", "IncomingPhoneNumbers.json")
+GEO = "https://accounts.twilio.com/v1/Messaging/GeoPermissions"
+DE = frozenset({"DE"})
 
 
-async def test_a_probe_asks_for_the_service_and_for_the_texts(network: Network) -> None:
-    service = network.router.get(VERIFY).respond(200, json={"sid": SERVICE})
-    texts = network.router.get(MESSAGES).respond(200, json={"messages": [], "page": 0})
-    await network.verify.probe()
-    await network.messages.probe()
-    assert service.called
-    assert texts.called
+def service(digits: object = 6) -> httpx.Response:
+    return httpx.Response(200, json={"sid": SERVICE, "code_length": digits})
 
 
-async def test_a_probe_tells_wrong_credentials(network: Network) -> None:
+def numbers(*owned: str) -> httpx.Response:
+    rows = [{"phone_number": number, "sid": "PN" + "0" * 32} for number in owned]
+    return httpx.Response(200, json={"incoming_phone_numbers": rows, "page": 0})
+
+
+def permissions(**enabled: object) -> httpx.Response:
+    rows = [
+        {"country_code": code, "type": "country", "enabled": open_}
+        for code, open_ in enabled.items()
+    ]
+    return httpx.Response(200, json={"permissions": rows})
+
+
+def variables(faults: list[SetupFault]) -> list[str]:
+    return [fault.variable for fault in faults]
+
+
+async def test_a_good_account_has_no_fault(network: Network) -> None:
+    network.router.get(VERIFY).mock(return_value=service())
+    owned = network.router.get(NUMBERS).mock(return_value=numbers("+15005550001"))
+    network.router.get(GEO).mock(return_value=permissions(DE=True, FR=False))
+    assert await network.verify.examine(DE) == []
+    assert await network.messages.examine(DE) == []
+    assert parse_qs(owned.calls.last.request.url.query.decode())["PhoneNumber"] == ["+15005550001"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "variable"),
+    [
+        (service(4), "TWILIO_VERIFY_SERVICE_SID"),
+        (error(20404, 404), "TWILIO_VERIFY_SERVICE_SID"),
+        (error(20003, 401), "TWILIO_AUTH_TOKEN"),
+        (httpx.Response(500), "VERIFY_PROVIDER"),
+        (httpx.ConnectError(""), "VERIFY_PROVIDER"),
+    ],
+)
+async def test_a_fault_of_the_verify_service_names_its_variable(
+    answer: httpx.Response | Exception, variable: str, network: Network
+) -> None:
+    network.answer(answer)
+    assert variables(await network.verify.examine(DE)) == [variable]
+
+
+@pytest.mark.parametrize(
+    ("answer", "variable"),
+    [
+        (numbers(), "TWILIO_NUMBER"),
+        (error(20404, 404), "TWILIO_ACCOUNT_SID"),
+        (error(20003, 401), "TWILIO_AUTH_TOKEN"),
+        (httpx.Response(500), "MESSENGER"),
+        (httpx.Response(200, json=[]), "MESSENGER"),
+    ],
+)
+async def test_a_fault_of_the_sender_names_its_variable(
+    answer: httpx.Response, variable: str, network: Network
+) -> None:
+    network.answer(answer)
+    assert variables(await network.messages.examine(frozenset())) == [variable]
+
+
+async def test_a_rejected_api_key_is_named_instead_of_the_token() -> None:
+    network = Network(Credentials(ACCOUNT, api_key=KEY, api_key_secret="secret"))
     network.answer(error(20003, 401))
-    for provider in (network.verify, network.messages):
-        with pytest.raises(Misconfigured):
-            await provider.probe()
+    assert variables(await network.verify.examine(DE)) == ["TWILIO_API_KEY"]
+
+
+@pytest.mark.parametrize(("status", "found"), [(200, []), (404, ["TWILIO_MESSAGING_SERVICE_SID"])])
+async def test_a_messaging_service_is_looked_up(status: int, found: list[str]) -> None:
+    network, sid = Network(number="", service="MG" + "e" * 32), "MG" + "e" * 32
+    answer = httpx.Response(200, json={"sid": sid}) if status == 200 else error(20404, 404)
+    network.router.get(f"https://messaging.twilio.com/v1/Services/{sid}").mock(return_value=answer)
+    assert variables(await network.messages.examine(frozenset())) == found
+
+
+@pytest.mark.parametrize("sender", ["Allotments", "22395"])
+async def test_a_name_or_short_code_is_not_looked_up_but_the_credentials_are(sender: str) -> None:
+    network = Network(number=sender)
+    network.router.get(MESSAGES).respond(200, json={"messages": [], "page": 0})
+    assert await network.messages.examine(frozenset()) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        (permissions(DE=False, AT=False, FR=True), ["ALLOWED_COUNTRIES"]),
+        (permissions(DE=True, GB=False), []),
+        (error(20003, 403), []),  # these credentials may not read them
+        (httpx.Response(200, json={"permissions": "none"}), []),
+        (httpx.Response(200, json={"permissions": [1, {"enabled": False}]}), []),
+    ],
+)
+async def test_countries_that_twilio_does_not_text_are_told(
+    answer: httpx.Response, found: list[str], network: Network
+) -> None:
+    network.router.get(NUMBERS).mock(return_value=numbers("+15005550001"))
+    network.router.get(GEO).mock(return_value=answer)
+    faults = await network.messages.examine(frozenset({"DE", "AT", "FR"}))
+    assert variables(faults) == found
+    assert all("AT, DE" in fault.words for fault in faults)
 
 
 # Whatever the vendor says.

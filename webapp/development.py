@@ -24,7 +24,7 @@ def _has_account(settings: Settings, twin: type[Twin]) -> bool:
 
 def simulated_hosts(settings: Settings) -> frozenset[str]:
     """The hosts whose calls go to the sandbox."""
-    return frozenset(twin.host for twin in simulated(settings))
+    return frozenset(host for twin in simulated(settings) for host in twin.hosts)
 
 
 def with_credentials(settings: Settings) -> Settings:

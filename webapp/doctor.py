@@ -9,7 +9,6 @@ from redis.exceptions import RedisError
 
 from webapp.app import Ports, connect_providers
 from webapp.database import DATABASE_ERRORS, Database
-from webapp.providers import Messenger, ProviderError, Verifier
 from webapp.settings import Settings
 
 REDIS_DEADLINE = 5.0  # seconds
@@ -51,19 +50,15 @@ async def _database(settings: Settings) -> AsyncIterator[str]:
 
 async def _providers(settings: Settings) -> AsyncIterator[str]:
     providers = connect_providers(settings, Ports())
-    checks: dict[str, Verifier | Messenger] = {
-        "VERIFY_PROVIDER": providers.verifier,
-        "TWILIO_NUMBER": providers.messenger,
-    }
     try:
-        for name, provider in checks.items():
-            try:
-                await provider.probe()
-            except ProviderError as error:
-                kind = type(error).__name__
-                yield f"{name}: {provider_name(settings, name)} says {kind}: {error.detail}"
+        faults = [
+            *await providers.verifier.examine(settings.allowed_countries),
+            *await providers.messenger.examine(settings.allowed_countries),
+        ]
     finally:
         await providers.aclose()
+    for fault in dict.fromkeys(faults):  # one account may carry both
+        yield f"{fault.variable}: {fault.words}"
 
 
 async def _redis(url: str) -> str | None:
@@ -76,7 +71,3 @@ async def _redis(url: str) -> str | None:
     finally:
         await client.aclose()
     return None
-
-
-def provider_name(settings: Settings, name: str) -> str:
-    return settings.verify_provider if name == "VERIFY_PROVIDER" else "Twilio"

@@ -30,6 +30,7 @@ class Delivery(StrEnum):
     PENDING = "pending"
     SENT = "sent"
     FAILED = "failed"
+    UNKNOWN = "unknown"  # the vendor did not answer, and cannot tell whether it has the text
 
 
 class User(Model):

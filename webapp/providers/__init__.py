@@ -1,13 +1,13 @@
-"""What we ask of the outside world, in our own words: verifiers, messengers, and how they fail."""
+"""What we need of vendors: the protocols of verifiers and messengers, and how they fail."""
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Protocol
 
 
 class Channel(StrEnum):
-    """How a one-time code travels."""
+    """How a one-time code is sent."""
 
     SMS = "sms"
     CALL = "call"
@@ -15,16 +15,31 @@ class Channel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A code on its way."""
+    """A code that the vendor has accepted."""
 
-    reference: str  # names this verification at the vendor; checks are made against it
-    account: str | None = None  # the vendor's id of the person, where it keeps one (Authy)
+    reference: str  # the vendor's id of this verification; the check names it
+    account: str | None = None  # the vendor's id of the person, where it has one (Authy)
+
+
+class NotFound(Enum):
+    """Why a vendor names no text that we may have sent."""
+
+    NEVER_ACCEPTED = "never accepted"  # it lists its texts, and this one is not among them
+    CANNOT_TELL = "cannot tell"  # it has no list
+
+
+@dataclass(frozen=True, slots=True)
+class SetupFault:
+    """Something wrong with our account at a vendor."""
+
+    variable: str  # the environment variable to look at
+    words: str
 
 
 class Verifier(Protocol):
     """Sends one-time codes and checks them."""
 
-    name: str  # stored beside every verification, which stays with the verifier it began with
+    name: str  # stored with every verification, which is checked by the verifier that sent it
     channels: frozenset[Channel]
 
     async def send(
@@ -38,52 +53,59 @@ class Verifier(Protocol):
     ) -> Sent:
         """Send a code to ``phone`` (E.164).
 
-        ``reference`` and ``account`` are those of an earlier ``Sent`` to the same number, so that
-        a code sent again inside its window is the same code. Raises ``ProviderError``.
+        ``reference`` and ``account`` come from an earlier ``Sent`` to the same number. With them a
+        resend within the code's life sends the same code. Raises ``ProviderError``.
         """
 
     async def check(self, phone: str, *, reference: str, code: str) -> bool:
-        """Whether ``code`` is the one sent; never a wrong yes. Raises ``ProviderError``."""
+        """Whether ``code`` is the one that was sent. Raises ``ProviderError`` where unsure."""
 
-    async def probe(self) -> None:
-        """Ask the vendor whether we are set up right; sends nothing. Raises ``ProviderError``."""
+    async def examine(self, countries: frozenset[str]) -> list[SetupFault]:
+        """Ask the vendor whether we are set up to send to ``countries`` (empty: to all).
+
+        Sends nothing, and raises nothing.
+        """
 
 
 class Messenger(Protocol):
     """Sends plain texts."""
 
     async def send(self, to: str, body: str) -> str:
-        """Text ``body`` to ``to`` (E.164): the vendor's reference. Raises ``ProviderError``."""
+        """Text ``body`` to ``to`` (E.164): the vendor's id. Raises ``ProviderError``."""
 
-    async def find(self, to: str, body: str, since: datetime) -> str | None:
-        """The reference of a text like this accepted at or after ``since``, if the vendor has one.
+    async def find(self, to: str, body: str, since: datetime) -> str | NotFound:
+        """The reference of a text like this that the vendor accepted at or after ``since``.
 
-        Asked before a text is sent again whose first sending ended in silence.
+        For a text whose sending ended without an answer, before it is sent again. Raises
+        ``ProviderError``.
         """
 
-    async def probe(self) -> None:
-        """Ask the vendor whether we are set up right; sends nothing. Raises ``ProviderError``."""
+    async def examine(self, countries: frozenset[str]) -> list[SetupFault]:
+        """Ask the vendor whether we are set up to send to ``countries`` (empty: to all).
+
+        Sends nothing, and raises nothing.
+        """
 
 
 class ProviderError(Exception):
-    """A vendor refused, or could not be reached. Unless said otherwise, nothing was sent."""
+    """A vendor rejected a call or could not be reached. Unless said otherwise nothing was sent."""
 
-    maybe_sent = False  # the vendor may have acted on the call although we have no answer
-    reference: str | None = None  # of the send that failed, where it has one before any answer
+    maybe_sent = False  # we have no answer, and the vendor may have acted on the call
+    reference: str | None = None  # of the failed send, where it is known before any answer
 
     def __init__(
         self, detail: str = "", *, code: str = "", retry_after: float | None = None
     ) -> None:
-        """``detail`` is for the operator's log only and holds no number, code or credential.
+        """``detail`` is for the operator's log and holds no number, one-time code or credential.
 
-        ``code`` is the vendor's own; ``retry_after`` is in seconds.
+        ``code`` is the vendor's error code; ``retry_after`` is in seconds.
         """
         super().__init__(detail)
         self.detail, self.code, self.retry_after = detail, code, retry_after
 
 
 class InvalidNumber(ProviderError):
-    """Not a number that can be texted or called."""
+    """The number cannot be texted or called."""
 
 
 class NotMobile(ProviderError):
@@ -95,7 +117,7 @@ class CountryNotServed(ProviderError):
 
 
 class Blocked(ProviderError):
-    """The vendor's fraud guard holds the number or its prefix: never retried by machine."""
+    """The vendor's fraud protection blocks the number or its prefix. Never retry by machine."""
 
 
 class OptedOut(ProviderError):
@@ -103,19 +125,19 @@ class OptedOut(ProviderError):
 
 
 class TooManySends(ProviderError):
-    """The vendor's own limit of sends to this number; the last code still works."""
+    """The vendor's limit of sends to this number is reached; the last code still works."""
 
 
 class TooManyChecks(ProviderError):
-    """The vendor's own limit of guesses for this code."""
+    """The vendor's limit of checks of this code is reached."""
 
 
 class Gone(ProviderError):
-    """The verification is over at the vendor: expired, used, or cancelled."""
+    """The verification no longer exists at the vendor: expired, used or cancelled."""
 
 
 class Busy(ProviderError):
-    """Not processed for now (rate, concurrency, our own bound): safe to ask again."""
+    """Rejected for now (rate, concurrency, our own bound) and not processed: safe to retry."""
 
 
 class Misconfigured(ProviderError):
@@ -123,7 +145,7 @@ class Misconfigured(ProviderError):
 
 
 class Unreachable(ProviderError):
-    """No usable answer. ``maybe_sent`` tells a refused connection from an answer that got lost."""
+    """No usable answer. ``maybe_sent`` is False where the connection was never made."""
 
     def __init__(self, detail: str = "", *, maybe_sent: bool, **rest: object) -> None:
         super().__init__(detail, **rest)  # type: ignore[arg-type]

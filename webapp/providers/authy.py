@@ -18,6 +18,7 @@ from webapp.providers import (
     OptedOut,
     ProviderError,
     Sent,
+    SetupFault,
     TooManySends,
 )
 from webapp.providers.answers import Answer, ErrorParser, error_from, unreadable
@@ -117,9 +118,16 @@ class Authy:
             return True
         raise unreadable("authy", "token")
 
-    async def probe(self) -> None:
-        """Raise ``ProviderError`` unless the key is good."""
-        await self._call("app details", "GET", "app/details")
+    async def examine(self, countries: frozenset[str]) -> list[SetupFault]:  # noqa: ARG002
+        """Whether the key is good."""
+        try:
+            await self._call("app details", "GET", "app/details")
+        except Misconfigured as error:
+            return [SetupFault("AUTHY_API_KEY", f"Authy rejects it: {error.detail}")]
+        except ProviderError as error:
+            words = f"Authy says {type(error).__name__}: {error.detail}"
+            return [SetupFault("VERIFY_PROVIDER", words)]
+        return []
 
     async def _enrol(self, phone: str, email: str, until: float) -> str:
         try:

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from webapp.providers import Channel, Gone, Messenger, ProviderError, Sent
+from webapp.providers import Channel, Gone, Messenger, ProviderError, Sent, SetupFault
 
 LIFETIME = timedelta(minutes=10)  # NIST SP 800-63B-4 allows 10 minutes for a code by phone
 DIGITS = 6
@@ -71,9 +71,9 @@ class Codes:
         right = self._code(reference, phone).encode()
         return hmac.compare_digest(right, code.encode(errors="replace"))
 
-    async def probe(self) -> None:
-        """As the messenger's: codes have no vendor of their own. Raises ``ProviderError``."""
-        await self._messenger.probe()
+    async def examine(self, countries: frozenset[str]) -> list[SetupFault]:
+        """What is wrong with the messenger's account."""
+        return await self._messenger.examine(countries)
 
     def _challenge(self) -> str:
         return f"{int(self._clock().timestamp())}.{secrets.token_urlsafe(16)}"

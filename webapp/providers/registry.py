@@ -11,6 +11,7 @@ from webapp.providers.client import Connect, VendorClient
 from webapp.providers.codes import Codes
 from webapp.providers.http import HttpTransport
 from webapp.providers.twilio import TwilioMessages, TwilioVerify
+from webapp.providers.vonage import VonageMessages
 from webapp.settings import Settings
 
 # By the names that VERIFY_PROVIDER and MESSENGER have. Our own `codes` need a messenger and stand
@@ -22,6 +23,7 @@ VERIFIERS: Mapping[str, Callable[[Settings, Connect], Verifier]] = {
 }
 MESSENGERS: Mapping[str, Callable[[Settings, Connect], Messenger]] = {
     "twilio": TwilioMessages.from_settings,
+    "vonage": VonageMessages.from_settings,
 }
 
 

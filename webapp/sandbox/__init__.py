@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
+from webapp.sandbox.account import Account
 from webapp.sandbox.authy import Authy
 from webapp.sandbox.faults import Faults
 from webapp.sandbox.messages import Messages
@@ -15,10 +16,11 @@ from webapp.sandbox.pages import Pages, Render
 from webapp.sandbox.phone import Inbox
 from webapp.sandbox.twin import Twin, application
 from webapp.sandbox.verify import Verify
+from webapp.sandbox.vonage import Vonage
 
 __all__ = ["TWINS", "Sandbox"]
 
-TWINS: tuple[type[Twin], ...] = (Verify, Messages, Authy)
+TWINS: tuple[type[Twin], ...] = (Verify, Messages, Account, Authy, Vonage)
 
 
 def _utcnow() -> datetime:
@@ -68,7 +70,7 @@ class Sandbox:
         """The vendor that is asked: by the host, or where that is no vendor's, by the path."""
         host = dict(scope["headers"]).get(b"host", b"").decode("latin-1").partition(":")[0]
         for twin in self._twins:
-            if twin.host == host:
+            if host in twin.hosts:
                 return twin
         for twin in self._twins:
             if any(route.matches(scope)[0] != Match.NONE for route in twin.routes):

@@ -71,7 +71,7 @@ class Authy(Twin):
     """Users by id, each with at most one code."""
 
     name = "authy"
-    host = "api.authy.com"
+    hosts = frozenset({"api.authy.com"})
     credentials = CREDENTIALS
     codes = frozenset(map(str, ERRORS))
 

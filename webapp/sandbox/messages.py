@@ -11,19 +11,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from webapp.sandbox.account import numbers
 from webapp.sandbox.phone import Inbox
 from webapp.sandbox.twilio import Twilio, sid, signed_in, twilio_error
 from webapp.sandbox.twin import ErrorResponse, form, is_e164
+from webapp.segments import segments
 
 LONGEST = 1600
 PAGE = 50
 LARGEST_PAGE = 1000
 SERVICE_SENDER = "+15005550006"
-GSM_7 = set(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    "ÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-GSM_7_ESCAPED = set("\f^{}\\[~]|€")
 
 
 @dataclass(slots=True)
@@ -43,7 +40,7 @@ class Text:
 class Messages(Twilio):
     """The last texts of every account."""
 
-    host = "api.twilio.com"
+    hosts = frozenset({"api.twilio.com"})
 
     def __init__(self, inbox: Inbox, clock: Callable[[], datetime]) -> None:
         super().__init__(inbox, clock)
@@ -53,6 +50,7 @@ class Messages(Twilio):
             Route(f"{account}/Messages.json", signed_in(self.send), methods=["POST"]),
             Route(f"{account}/Messages.json", signed_in(self.list), methods=["GET"]),
             Route(f"{account}/Messages/{{sid}}.json", signed_in(self.fetch), methods=["GET"]),
+            Route(f"{account}/IncomingPhoneNumbers.json", signed_in(numbers)),
         ]
 
     async def send(self, request: Request) -> Response:
@@ -166,12 +164,3 @@ def _public(text: Text) -> dict[str, Any]:
         "to": text.to,
         "uri": f"{uri}.json",
     }
-
-
-def segments(body: str) -> int:
-    """How many texts a body makes: 160 or 153 characters of GSM-7 each, else 70 or 67 of UCS-2."""
-    if set(body) <= GSM_7 | GSM_7_ESCAPED:
-        length, one, more = len(body) + sum(c in GSM_7_ESCAPED for c in body), 160, 153
-    else:
-        length, one, more = len(body.encode("utf-16-be")) // 2, 70, 67
-    return 1 if length <= one else -(-length // more)

@@ -1,7 +1,5 @@
 """What the simulated APIs of Twilio share: credentials, ids, errors."""
 
-import base64
-import binascii
 import re
 import secrets
 from collections.abc import Awaitable, Callable
@@ -9,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from webapp.sandbox.twin import ErrorResponse, Twin, retry_after_header
+from webapp.sandbox.twin import ErrorResponse, Twin, basic_credentials, retry_after_header
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -93,22 +91,13 @@ def signed_in(handler: Handler) -> Handler:
     """Let in whoever has Basic credentials of Twilio's form, as the account or by an API key."""
 
     async def guarded(request: Request) -> Response:
-        request.scope["login"] = _login(request.headers.get("authorization", ""))
-        if not re.fullmatch(r"(AC|SK)[0-9a-fA-F]{32}", request.scope["login"]):
+        name, password = basic_credentials(request)
+        if not password or not re.fullmatch(r"(AC|SK)[0-9a-fA-F]{32}", name):
             raise ErrorResponse(twilio_error(20003))
+        request.scope["login"] = name
         return await handler(request)
 
     return guarded
-
-
-def _login(authorization: str) -> str:
-    """The user name, where there is a password too."""
-    scheme, _, encoded = authorization.partition(" ")
-    try:
-        name, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        return ""
-    return name if scheme.lower() == "basic" and password else ""
 
 
 def sid(prefix: str) -> str:

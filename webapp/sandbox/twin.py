@@ -1,5 +1,7 @@
 """What every simulated vendor has, and what it says of itself."""
 
+import base64
+import binascii
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
@@ -20,7 +22,7 @@ class Twin:
     """A simulated API of a vendor."""
 
     name: ClassVar[str]  # the vendor's: its settings begin with it
-    host: ClassVar[str]
+    hosts: ClassVar[frozenset[str]]
     # The settings that reach it, by field name, with values of the vendor's form; it takes others
     # of that form too. The first one tells whether a developer has an account at the real vendor.
     credentials: ClassVar[Mapping[str, str]]
@@ -67,6 +69,16 @@ async def _unknown(_: Request, error: Exception) -> Response:
 
 def retry_after_header(seconds: int | None) -> dict[str, str]:
     return {} if seconds is None else {"Retry-After": str(seconds)}
+
+
+def basic_credentials(request: Request) -> tuple[str, str]:
+    """User name and password of HTTP Basic authentication; empty where there are none."""
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+    try:
+        name, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    return (name, password) if scheme.lower() == "basic" else ("", "")
 
 
 def is_e164(number: str) -> bool:

@@ -40,7 +40,7 @@ class Verification:
 class Verify(Twilio):
     """Verifications by service and number, until they are over."""
 
-    host = "verify.twilio.com"
+    hosts = frozenset({"verify.twilio.com"})
 
     def __init__(self, inbox: Inbox, clock: Callable[[], datetime]) -> None:
         super().__init__(inbox, clock)

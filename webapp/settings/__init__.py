@@ -92,8 +92,9 @@ class Settings:
         development="sandbox",
     )
     messenger: str = setting(
-        "who carries plain texts, our own codes among them: `twilio` (Messages)",
-        values.choice("twilio"),
+        "who carries plain texts, our own codes among them: `twilio` (Messages) or `vonage` (SMS "
+        "API)",
+        values.choice("twilio", "vonage"),
         "twilio",
     )
 
@@ -140,6 +141,22 @@ class Settings:
         "sends Authy's calls to this origin instead; the path stays the same",
         urls.origin,
         Derived("Authy's host"),
+    )
+    vonage_api_key: str = setting(
+        "the key of the Vonage account", needed_with=("MESSENGER=vonage",)
+    )
+    vonage_api_secret: str = setting(
+        "the account's secret", needed_with=("MESSENGER=vonage",), secret=True
+    )
+    vonage_number: str = setting(
+        "the number, or the sender's name, that plain texts come from",
+        values.sender,
+        needed_with=("MESSENGER=vonage",),
+    )
+    vonage_base_url: str = setting(
+        "sends Vonage's calls to this origin instead; the path stays the same",
+        urls.origin,
+        Derived("Vonage's host"),
     )
     provider_timeout: float = setting(
         "seconds that one call to a vendor may take, retries included", values.seconds(20), "10"

@@ -19,6 +19,7 @@ from webapp.providers import (
     CountryNotServed,
     InvalidNumber,
     Messenger,
+    NotFound,
     NotMobile,
     OptedOut,
     ProviderError,
@@ -113,7 +114,7 @@ class Outbox:
 
     async def _deliver(self, message: OutboxMessage) -> None:
         try:
-            if message.tried_at and await self._arrived_before(message):
+            if message.tried_at and await self._is_settled(message):
                 return
             await self._send(message)
         except BudgetSpent as refused:
@@ -125,14 +126,24 @@ class Outbox:
                 await self._again(message, timedelta())
             raise
 
-    async def _arrived_before(self, message: OutboxMessage) -> bool:
-        """Whether the vendor has the text of an attempt that ended in silence."""
+    async def _is_settled(self, message: OutboxMessage) -> bool:
+        """Whether a message whose last attempt got no answer must not be sent again.
+
+        Either the vendor has it, or the vendor has no list to look it up in: then a second text
+        could be one too many, and the message ends here.
+        """
         assert message.tried_at  # noqa: S101
         since = message.tried_at - CLOCK_SKEW
-        reference = await self.messenger.find(message.to, message.body, since)
-        if reference:
-            await self._done(message, reference)
-        return bool(reference)
+        found = await self.messenger.find(message.to, message.body, since)
+        match found:
+            case NotFound.NEVER_ACCEPTED:
+                return False
+            case NotFound.CANNOT_TELL:
+                log.warning("text_unknown", message=message.id)
+                await self._note(message, state=Delivery.UNKNOWN, done_at=self.clock())
+            case reference:
+                await self._done(message, reference)
+        return True
 
     async def _send(self, message: OutboxMessage) -> None:
         now = self.clock()

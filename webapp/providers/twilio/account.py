@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from webapp.providers import ProviderError
+from webapp.providers import ProviderError, SetupFault
 from webapp.providers.answers import unreadable
 from webapp.providers.client import VendorClient
-from webapp.providers.twilio.errors import parse_error
+from webapp.providers.twilio.errors import REJECTED_CREDENTIALS, parse_error
 from webapp.settings import Settings
 
 
@@ -40,7 +40,7 @@ class Credentials:
 
 
 class Twilio:
-    """What both of Twilio's products need."""
+    """What our clients of Twilio's two products share."""
 
     def __init__(self, vendor: VendorClient, credentials: Credentials) -> None:
         self._vendor, self._credentials = vendor, credentials
@@ -52,8 +52,19 @@ class Twilio:
         credentials = self._credentials
         return sdk_client(self._vendor, parse_error, credentials.account_sid, *credentials.login)
 
+    def _fault(self, error: ProviderError, variable: str) -> SetupFault:
+        """What ``error`` says about our settings; ``variable`` unless it is the credentials."""
+        if error.code != REJECTED_CREDENTIALS:
+            return SetupFault(variable, f"Twilio says {type(error).__name__}: {error.detail}")
+        if self._credentials.api_key:
+            key = "Twilio rejects it with its secret, or it is not TWILIO_ACCOUNT_SID's"
+            return SetupFault("TWILIO_API_KEY", f"{key} (error {error.code})")
+        token = "Twilio rejects it for TWILIO_ACCOUNT_SID"  # noqa: S105 - words
+        return SetupFault("TWILIO_AUTH_TOKEN", f"{token} (error {error.code})")
+
 
 async def read(call: Awaitable[Any]) -> Any:
+    """The result of an SDK call. Raises ``ProviderError``, whatever the SDK raises."""
     try:
         return await call
     except ProviderError:
@@ -63,6 +74,7 @@ async def read(call: Awaitable[Any]) -> Any:
 
 
 def checked_sid(sid: object) -> str:
+    """``sid`` if it has the form of a Twilio id. Raises ``ProviderError``."""
     if isinstance(sid, str) and re.fullmatch(r"[A-Z]{2}[0-9A-Za-z]{1,62}", sid):
         return sid
     raise unreadable("twilio", "sid")

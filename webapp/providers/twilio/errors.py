@@ -17,8 +17,9 @@ from webapp.providers import (
 )
 from webapp.providers.answers import Answer, error_from
 
+REJECTED_CREDENTIALS = "20003"
 KINDS: dict[str, type[ProviderError]] = {
-    "20003": Misconfigured,  # credentials
+    REJECTED_CREDENTIALS: Misconfigured,
     "20404": Gone,
     "20429": Busy,
     "21211": InvalidNumber,
@@ -51,7 +52,7 @@ KINDS: dict[str, type[ProviderError]] = {
 
 
 def parse_error(answer: Answer) -> ProviderError | None:
-    """What a Twilio answer that is no success means."""
+    """The error in an answer of Twilio's; None for a success."""
     if answer.status in (HTTPStatus.OK, HTTPStatus.CREATED):
         return None
     return error_from("twilio", answer, answer.fields.get("code"), KINDS)

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from webapp.providers import Gone, Misconfigured
+from webapp.providers import Gone, Misconfigured, NotFound, ProviderError, SetupFault
 from webapp.providers.answers import unreadable
 from webapp.providers.client import Connect, VendorClient
 from webapp.providers.twilio.account import Credentials, Twilio, checked_sid, read
@@ -61,11 +61,12 @@ class TwilioMessages(Twilio):
             raise KINDS.get(code, Misconfigured)(f"twilio: {text.status}", code=code)
         return checked_sid(text.sid)
 
-    async def find(self, to: str, body: str, since: datetime) -> str | None:
-        """The SID of a text like this since then, if Twilio has one. Raises ``ProviderError``.
+    async def find(self, to: str, body: str, since: datetime) -> str | NotFound:
+        """The SID of a text like this, if Twilio accepted one since then.
 
-        Dates are compared here: Twilio's own filter is by the date sent, which a text in the
-        queue has not got. A trial account's words may stand before ours.
+        Twilio's own filter compares the date sent, which a queued text does not have yet; so the
+        dates are compared here. A trial account's prefix may stand before our words. Raises
+        ``ProviderError``.
         """
         texts = await read(self._messages.list_async(to=to, limit=NEWEST, page_size=NEWEST))
         for text in texts:
@@ -74,8 +75,55 @@ class TwilioMessages(Twilio):
             same = isinstance(text.body, str) and text.body.strip().endswith(body.strip())
             if same and text.date_created >= since - CLOCK_SKEW:
                 return checked_sid(text.sid)
-        return None
+        return NotFound.NEVER_ACCEPTED
 
-    async def probe(self) -> None:
-        """Raise ``ProviderError`` unless the credentials are good."""
-        await read(self._messages.list_async(limit=1, page_size=1))
+    async def examine(self, countries: frozenset[str]) -> list[SetupFault]:
+        """Whether the credentials and the sender are good, and texts may go to ``countries``."""
+        try:
+            return await self._sender_faults() + await self._country_faults(countries)
+        except Gone:
+            return [SetupFault("TWILIO_ACCOUNT_SID", "Twilio has no such account")]
+        except ProviderError as error:
+            return [self._fault(error, "MESSENGER")]
+
+    async def _sender_faults(self) -> list[SetupFault]:
+        if service := self._sender.get("messaging_service_sid"):
+            try:
+                await read(self._client.messaging.v1.services(service).fetch_async())
+            except Gone:
+                words = "Twilio has no such messaging service in this account"
+                return [SetupFault("TWILIO_MESSAGING_SERVICE_SID", words)]
+            return []
+        number = self._sender["from_"]
+        if not number.startswith("+"):  # no list has the names and short codes that we may use
+            await read(self._messages.list_async(limit=1, page_size=1))
+            return []
+        account = self._client.api.v2010.accounts(self._credentials.account_sid)
+        numbers = account.incoming_phone_numbers.list_async(phone_number=number, limit=1)
+        if await read(numbers):
+            return []
+        return [SetupFault("TWILIO_NUMBER", "is not among the numbers of TWILIO_ACCOUNT_SID")]
+
+    async def _country_faults(self, countries: frozenset[str]) -> list[SetupFault]:
+        """The countries that Twilio's geographic permissions for texts leave out."""
+        if not countries:
+            return []
+        try:
+            answer = await read(self._client.accounts.v1.messaging_geopermissions.fetch_async())
+        except ProviderError:  # not every credential may read them
+            return []
+        closed = countries & _closed(answer.permissions)
+        if not closed:
+            return []
+        words = f"Twilio's geographic permissions for texts leave out {', '.join(sorted(closed))}"
+        return [SetupFault("ALLOWED_COUNTRIES", words)]
+
+
+def _closed(permissions: object) -> frozenset[str]:
+    """The countries that may not be texted, of whatever Twilio says."""
+    rows = permissions if isinstance(permissions, list) else []
+    return frozenset(
+        str(row.get("country_code"))
+        for row in rows
+        if isinstance(row, dict) and row.get("enabled") is False
+    )

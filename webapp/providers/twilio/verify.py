@@ -11,6 +11,7 @@ from webapp.providers import (
     Misconfigured,
     ProviderError,
     Sent,
+    SetupFault,
     TooManyChecks,
 )
 from webapp.providers.answers import unreadable
@@ -18,6 +19,7 @@ from webapp.providers.client import Connect, VendorClient
 from webapp.providers.twilio.account import Credentials, Twilio, checked_sid, read
 from webapp.settings import Settings
 
+CODE_LENGTH = 6  # digits that our form takes
 OVER: dict[str, type[ProviderError]] = {
     "canceled": Gone,
     "deleted": Gone,
@@ -88,9 +90,19 @@ class TwilioVerify(Twilio):
         kind = OVER.get(str(checked.status))
         raise kind(f"twilio: {checked.status}") if kind else unreadable("twilio", "status")
 
-    async def probe(self) -> None:
-        """Raise ``ProviderError`` unless the credentials and the service are good."""
+    async def examine(self, countries: frozenset[str]) -> list[SetupFault]:  # noqa: ARG002
+        """Whether the credentials and the service are good.
+
+        Verify's geographic permissions are shown in Twilio's console only; no API tells them.
+        """
+        variable = "TWILIO_VERIFY_SERVICE_SID"
         try:
-            await read(self._service.fetch_async())
-        except Gone as gone:
-            raise Misconfigured("twilio: no such Verify service", code=gone.code) from None
+            service = await read(self._service.fetch_async())
+        except Gone:
+            return [SetupFault(variable, "Twilio has no such Verify service in this account")]
+        except ProviderError as error:
+            return [self._fault(error, "VERIFY_PROVIDER")]
+        if service.code_length != CODE_LENGTH:
+            found = f"the service's codes have {service.code_length} digits"
+            return [SetupFault(variable, f"{found}: set its code length to {CODE_LENGTH}")]
+        return []

@@ -1,0 +1,267 @@
+"""Vonage: what we ask of its SMS API, what each answer means, and a sign-up that it carries."""
+
+import contextlib
+import re
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from urllib.parse import parse_qsl
+
+import httpx
+import pytest
+import respx
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from starlette.applications import Starlette
+
+from tests.conftest import Clock
+from tests.people import CONFIRMATION, NUMBER, sign_up, verify
+from tests.phone import Phone
+from tests.visitor import Visitor
+from webapp.accounts.models import OutboxMessage
+from webapp.providers import (
+    Blocked,
+    Busy,
+    InvalidNumber,
+    Misconfigured,
+    NotFound,
+    ProviderError,
+    Unreachable,
+)
+from webapp.providers.client import VendorClient
+from webapp.providers.http import HttpTransport
+from webapp.providers.vonage import KINDS, VonageMessages
+from webapp.sandbox import Sandbox
+from webapp.sandbox.vonage import ERRORS
+
+PHONE = "+447400123456"
+SMS = "https://rest.nexmo.com/sms/json"
+BALANCE = "https://rest.nexmo.com/account/get-balance"
+NUMBERS = "https://rest.nexmo.com/account/numbers"
+OWNED = {"count": 1, "numbers": [{"country": "US", "msisdn": "15005550009"}]}
+PART = {"to": PHONE[1:], "message-id": "0C000000217B7F02", "status": "0"}
+
+
+class Network:
+    """Vonage behind a scripted wire."""
+
+    def __init__(self, number: str = "+15005550009") -> None:
+        self.router = respx.Router()
+        self.transport = HttpTransport(10, httpx.MockTransport(self.router.async_handler))
+        vendor = VendorClient("vonage", self.transport, sleep=no_time)
+        self.messages = VonageMessages(vendor, "a1b2c3d4", "secret", number=number)
+
+    def answer(self, *answers: httpx.Response | Exception) -> respx.Route:
+        """Every text gets these answers in turn, the last one for good."""
+        return self.router.post(SMS).mock(side_effect=[*answers, *answers[-1:] * 3])
+
+    async def text(self, body: str = "Welcome") -> str:
+        return await self.messages.send(PHONE, body)
+
+
+async def no_time(_: float) -> None:
+    pass
+
+
+@pytest.fixture
+async def network() -> AsyncIterator[Network]:
+    network = Network()
+    yield network
+    await network.transport.aclose()
+
+
+def parts(*statuses: object) -> httpx.Response:
+    rows = [{**PART, "status": status, "error-text": f"To {PHONE}"} for status in statuses]
+    return httpx.Response(200, json={"message-count": str(len(rows)), "messages": rows})
+
+
+async def test_a_text_is_a_form_with_basic_authentication(network: Network) -> None:
+    route = network.answer(parts("0"))
+    assert await network.text() == "0C000000217B7F02"
+    request = route.calls.last.request
+    assert dict(parse_qsl(request.content.decode(), strict_parsing=True)) == {
+        "from": "15005550009",
+        "to": "447400123456",
+        "text": "Welcome",
+        "type": "text",
+    }
+    assert request.headers["authorization"] == f"Basic {b64encode(b'a1b2c3d4:secret').decode()}"
+
+
+@pytest.mark.parametrize(("body", "kind"), [("Grüße, 5 €", "text"), ("北京", "unicode")])
+async def test_letters_beyond_gsm_7_are_sent_as_unicode(
+    body: str, kind: str, network: Network
+) -> None:
+    route = network.answer(parts("0"))
+    await network.text(body)
+    assert dict(parse_qsl(route.calls.last.request.content.decode()))["type"] == kind
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "requests"),
+    [
+        ("1", Busy, 3),
+        ("10", Busy, 3),
+        *((code, Misconfigured, 1) for code in ("2", "4", "8", "9", "11", "15", "29", "99")),
+        *((code, InvalidNumber, 1) for code in ("3", "6", "22", "33")),
+        ("7", Blocked, 1),
+        ("5", Unreachable, 1),
+    ],
+)
+async def test_a_status_in_the_body_becomes_its_kind(
+    status: str, kind: type[ProviderError], requests: int, network: Network
+) -> None:
+    route = network.answer(parts(status))
+    with pytest.raises(ProviderError) as raised:
+        await network.text()
+    assert type(raised.value) is kind
+    assert raised.value.code == status
+    assert raised.value.maybe_sent is (kind is Unreachable)
+    assert route.call_count == requests
+    assert PHONE not in f"{raised.value!r}"
+
+
+def test_every_status_of_the_vendors_list_has_a_kind() -> None:
+    assert {*KINDS} == {*map(str, ERRORS)}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(200, text="OK"),
+        httpx.Response(200, json={"messages": []}),
+        httpx.Response(200, json={"messages": [{"status": None}]}),
+        httpx.Response(200, json={"messages": [{"status": "0"}]}),  # no id
+        httpx.Response(202, json={"messages": [PART]}),
+        httpx.Response(502, text="<html>"),
+        httpx.ReadTimeout(""),
+        parts("0", "1"),  # of a long text one part went out
+    ],
+)
+async def test_an_answer_that_is_no_clear_yes_may_have_sent_the_text(
+    answer: httpx.Response | Exception, network: Network
+) -> None:
+    route = network.answer(answer)
+    with pytest.raises(Unreachable) as raised:
+        await network.text()
+    assert raised.value.maybe_sent is True
+    assert route.call_count == 1
+
+
+async def test_whether_it_has_a_text_nobody_can_know(network: Network) -> None:
+    found = await network.messages.find(PHONE, "Welcome", datetime.now(UTC))
+    assert found is NotFound.CANNOT_TELL
+
+
+@pytest.mark.parametrize(
+    ("balance", "numbers", "variables"),
+    [
+        (httpx.Response(200, json={"value": 3.2}), OWNED, []),
+        (httpx.Response(200, json={"value": 3.2}), {"numbers": 1}, ["VONAGE_NUMBER"]),
+        (httpx.Response(200, json={"value": 3.2}), {}, ["VONAGE_NUMBER"]),
+        (
+            httpx.Response(200, json={"value": 0}),
+            {"numbers": 1},
+            ["VONAGE_API_KEY", "VONAGE_NUMBER"],
+        ),
+        (httpx.Response(401, json={"error-code": "401"}), {}, ["VONAGE_API_SECRET"]),
+        (httpx.Response(500), {}, ["MESSENGER"]),
+    ],
+)
+async def test_the_doctor_asks_for_credit_and_numbers(
+    balance: httpx.Response, numbers: dict[str, object], variables: list[str], network: Network
+) -> None:
+    network.router.get(BALANCE).mock(return_value=balance)
+    network.router.get(NUMBERS).respond(200, json=numbers)
+    faults = await network.messages.examine(frozenset())
+    assert [fault.variable for fault in faults] == variables
+
+
+async def test_a_name_for_a_sender_is_in_no_list() -> None:
+    network = Network("Allotments")
+    network.router.get(BALANCE).respond(200, json={"value": 1})
+    assert await network.messages.examine(frozenset()) == []
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from(["0", "1", "AB12"]),
+    lambda inner: (
+        st.lists(inner)
+        | st.dictionaries(st.sampled_from(["messages", "status", "message-id"]), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(status=st.sampled_from([200, 201, 401, 429, 500, 503]), body=JSON)
+async def test_whatever_it_says_is_an_id_or_an_error_of_ours(
+    status: int, body: object, network: Network
+) -> None:
+    network.router.routes.clear()
+    network.router.post(SMS).mock(return_value=httpx.Response(status, json=body))
+    with contextlib.suppress(ProviderError):
+        assert re.fullmatch("[0-9A-Za-z-]+", await network.text())
+
+
+# A sign-up over it.
+
+OVER_VONAGE = pytest.mark.environ(MESSENGER="vonage")
+ON_SQLITE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+OWN_CODES = pytest.mark.parametrize("provider", ["codes"])
+
+
+@OVER_VONAGE
+@OWN_CODES
+async def test_vonage_carries_the_code_and_the_confirmation(
+    visitor: Visitor, phone: Phone, sandbox: Sandbox
+) -> None:
+    assert (await sign_up(visitor)).step == "verification"
+    assert (await verify(visitor, phone)).verified is True
+    await phone.text(NUMBER, CONFIRMATION)
+    assert sandbox.calls == {"json": 2}  # POST /sms/json, and nothing of Twilio's
+
+
+@OVER_VONAGE
+@OWN_CODES
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("fault", "status", "words"),
+    [
+        ("6", 422, "cannot send a code to this number. Check it"),
+        ("7", 422, "cannot send a code to this number now"),
+        ("1", 503, "text service is busy"),
+        ("429", 503, "text service is busy"),
+        ("4", 503, "not your fault"),
+        ("5", 503, "may or may not be on its way"),
+        ("timeout", 503, "may or may not be on its way"),
+        ("refused", 503, "cannot reach our text service"),
+    ],
+)
+async def test_what_goes_wrong_is_said_in_words(
+    fault: str, status: int, words: str, visitor: Visitor, sandbox: Sandbox
+) -> None:
+    sandbox.fail(fault, 3)
+    page = await sign_up(visitor)
+    assert (page.status, page.step) == (status, "signup")
+    assert words in page.text
+
+
+@OVER_VONAGE
+@OWN_CODES
+@ON_SQLITE
+@pytest.mark.environ(OUTBOX_IN_WEB="0")
+async def test_a_confirmation_whose_fate_nobody_can_know_is_not_sent_twice(
+    app: Starlette, visitor: Visitor, phone: Phone, sandbox: Sandbox, clock: Clock
+) -> None:
+    await sign_up(visitor)
+    await verify(visitor, phone)
+    sandbox.fail("dropped")  # it arrives, and we do not learn it
+    await app.state.outbox.deliver()
+    for _ in range(3):
+        clock.advance(3600)
+        await app.state.outbox.deliver()
+    message = await OutboxMessage.get(to=NUMBER)
+    assert (message.state, message.done_at is not None) == ("unknown", True)
+    texts = [text.body for text in await phone.texts(NUMBER)]
+    assert sum(CONFIRMATION in text for text in texts) == 1
