@@ -16,7 +16,7 @@ from webapp.pages.locale import country_of
 from webapp.pages.step import SIGNUP, VERIFICATION, cookie, flow, go, throttle_visitor, visitor
 from webapp.pages.words import USER_ERRORS, Problem, problem
 from webapp.web.form import posted
-from webapp.web.templates import Prepared, is_fragment, page, render
+from webapp.web.templates import Prepared, is_fragment, page, render_page
 
 TEMPLATE = "steps/signup.html"
 KEY = "the-key-of-this-form"  # stands for it in the page that is rendered once for all
@@ -110,6 +110,6 @@ def prepared(request: Request, country: str) -> Prepared:
             pages.clear()
         form = SignupForm(country=country)
         empty = context(request, form, KEY) | {"problem": None}
-        html = render(request, name, template=TEMPLATE, step="signup", **empty)
+        html = render_page(request, TEMPLATE, **empty)
         pages[name, country] = Prepared(html, KEY)
     return pages[name, country]

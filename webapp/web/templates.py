@@ -62,21 +62,19 @@ def page(
 
     ``url`` is the step's own, which the address bar follows; ``retry_after`` in seconds.
     """
-    fragment = is_fragment(request)
-    step = Path(template).stem
-    html = render(
-        request,
-        "fragment.html" if fragment else "layout.html",
-        template=template,
-        step=step,
-        **context,
-    )
-    response = respond(request, html, status)
-    if fragment and url:
+    response = respond(request, render_page(request, template, **context), status)
+    if is_fragment(request) and url:
         response.headers["HX-Replace-Url"] = url
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
     return response
+
+
+def render_page(request: Request, template: str, /, **context: Any) -> str:
+    """The step's HTML in the frame that the request needs; templates see which it is."""
+    fragment = is_fragment(request)
+    base = "fragment.html" if fragment else "layout.html"
+    return render(request, template, base=base, fragment=fragment, **context)
 
 
 def render(request: Request, name: str, /, **context: Any) -> str:
