@@ -129,6 +129,18 @@ def test_an_empty_production_environment_names_all_that_is_missing_at_once() -> 
         ("REDIS_URL", "redis://cache:port"),
         ("REDIS_URL", "redis://cache:6379?colour=red"),
         ("REDIS_URL", "rediss://cache:6379?ssl_cert_reqs=perhaps"),
+        ("SMTP_URL", "smtp.example.com:587"),
+        ("SMTP_URL", "https://smtp.example.com"),
+        ("SMTP_URL", "smtp://smtp.example.com:port"),
+        ("SMTP_URL", "smtp://smtp.example.com:465"),
+        ("SMTP_URL", "smtp://user:pass/word@smtp.example.com"),
+        ("SMTP_URL", "smtps://smtp.example.com?verify=no"),
+        ("SMTP_URL", "smtp://"),
+        ("MAIL_FROM", "no-reply"),
+        ("MAIL_FROM", "no-reply@example.com, hello@example.com"),
+        ("MAIL_FROM", "Example <no-reply@example.com"),
+        ("MAIL_FROM", "nö-reply@example.com"),
+        ("MAIL_FROM", "no-reply@example.com\r\nBcc: eve@example.com"),
         ("LOG_FORMAT", "xml"),
         ("OUTBOX_IN_WEB", "yes"),
         ("PROVIDER_TIMEOUT", "0"),
@@ -256,6 +268,18 @@ def test_plain_http_is_for_loopback_alone(url: str) -> None:
 @pytest.mark.parametrize("sender", ["+15005550006", "22395", "Allotments", "A & B"])
 def test_a_text_comes_from_a_number_a_short_code_or_a_name(sender: str) -> None:
     assert production(TWILIO_NUMBER=sender).twilio_number == sender
+
+
+@pytest.mark.parametrize(
+    "sender", ["no-reply@example.com", "Allotments <no-reply@example.com>", '"A, B" <ab@mail>']
+)
+def test_an_email_comes_from_an_address_with_or_without_a_name(sender: str) -> None:
+    settings = production(SMTP_URL="smtps://user:pa%2Fss@smtp.example.com", MAIL_FROM=sender)
+    assert settings.mail_from == sender
+
+
+def test_a_mail_server_needs_a_sender() -> None:
+    assert faults(SMTP_URL="smtp://localhost:25") == ["MAIL_FROM: is missing: SMTP_URL needs it"]
 
 
 def test_countries_are_read_in_any_case_and_spacing() -> None:

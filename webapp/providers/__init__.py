@@ -87,6 +87,29 @@ class Messenger(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Email:
+    """The words of an email, as plain text and as the same in HTML."""
+
+    subject: str
+    text: str
+    html: str
+
+
+class Mailer(Protocol):
+    """Sends emails."""
+
+    async def send(self, to: str, email: Email, message_id: str) -> None:
+        """Have ``email`` accepted for delivery to the address ``to``. Raises ``ProviderError``.
+
+        ``message_id`` names the email, the same for every try. There is no asking whether a try
+        that ended in silence arrived.
+        """
+
+    async def probe(self) -> None:
+        """Ask the vendor whether we are set up right; sends nothing. Raises ``ProviderError``."""
+
+
 class ProviderError(Exception):
     """A vendor rejected a call or could not be reached. Unless said otherwise nothing was sent."""
 
@@ -106,6 +129,10 @@ class ProviderError(Exception):
 
 class InvalidNumber(ProviderError):
     """The number cannot be texted or called."""
+
+
+class InvalidAddress(ProviderError):
+    """Not an address that takes emails."""
 
 
 class NotMobile(ProviderError):

@@ -5,11 +5,12 @@ from datetime import datetime
 
 import httpx
 
-from webapp.providers import Messenger, Verifier
+from webapp.providers import Mailer, Messenger, Verifier
 from webapp.providers.authy import Authy
 from webapp.providers.client import Connect, VendorClient
 from webapp.providers.codes import Codes
 from webapp.providers.http import HttpTransport
+from webapp.providers.smtp import Dial, SmtpMailer
 from webapp.providers.twilio import TwilioMessages, TwilioVerify
 from webapp.providers.vonage import VonageMessages
 from webapp.settings import Settings
@@ -28,7 +29,7 @@ MESSENGERS: Mapping[str, Callable[[Settings, Connect], Messenger]] = {
 
 
 class Providers:
-    """The verifier and the messenger that the settings choose, over one transport."""
+    """The verifier, messenger and mailer that the settings choose; there may be no mailer."""
 
     def __init__(
         self,
@@ -38,9 +39,10 @@ class Providers:
         clock: Callable[[], datetime],
         sleep: Callable[[float], Awaitable[None]],
         transport: httpx.AsyncBaseTransport | None = None,
+        dial: Dial | None = None,
     ) -> None:
         """``compose`` puts one of our own codes into the words of a text; ``sleep`` waits before a
-        vendor is asked again; ``transport`` replaces the network.
+        vendor is asked again; ``transport`` and ``dial`` replace the network, for HTTP and SMTP.
         """
         self._settings, self._sleep = settings, sleep
         self._transport = HttpTransport(settings.provider_timeout, transport)
@@ -50,6 +52,9 @@ class Providers:
             Codes(self.messenger, settings.secret_key, compose, clock=clock)
             if settings.verify_provider == "codes"
             else VERIFIERS[settings.verify_provider](settings, self._client)
+        )
+        self.mailer: Mailer | None = (
+            SmtpMailer.from_settings(settings, clock, dial) if settings.smtp_url else None
         )
 
     def _client(self, vendor: str) -> VendorClient:

@@ -162,6 +162,20 @@ class Settings:
         "seconds that one call to a vendor may take, retries included", values.seconds(20), "10"
     )
 
+    smtp_url: str = setting(
+        "the mail server: `smtp://user:password@host:587` (with STARTTLS, except on loopback) or "
+        "`smtps://user:password@host:465`; without it no email is sent",
+        urls.smtp,
+        development=Derived("the sandbox's mailbox"),
+        secret=True,
+    )
+    mail_from: str = setting(
+        "whom emails come from: an address, or a name and an address such as "
+        "`Example <no-reply@example.com>`; without a name it is `SITE_NAME`",
+        values.mail_sender,
+        needed_with=("SMTP_URL",),
+    )
+
     allowed_countries: frozenset[str] = setting(
         "ISO 3166 codes of the countries that may receive codes, separated by commas; `GB` and "
         "`US` include their territories with the same calling code",

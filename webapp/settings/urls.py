@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
+SMTPS_PORT = 465
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
@@ -63,6 +64,24 @@ def redis(text: str) -> str:
         ConnectionPool.from_url(text).make_connection()  # type: ignore[no-untyped-call]
     except (ValueError, TypeError, AttributeError, RedisError):  # for options too
         raise ValueError("has a port or options that redis-py does not take") from None
+    return text
+
+
+def smtp(text: str) -> str:
+    """A mail server: `smtp://` with STARTTLS, or `smtps://`."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise ValueError("cannot be read as a URL") from None
+    if parts.scheme not in ("smtp", "smtps") or not _is_host(parts.hostname):
+        raise ValueError("must be a URL like smtp://user:password@smtp.example.com:587")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(
+            "must end with the host or port; encode / ? # in the password as %2F %3F %23"
+        )
+    if parts.scheme == "smtp" and port == SMTPS_PORT:
+        raise ValueError("names the port of smtps://, at which STARTTLS is not spoken")
     return text
 
 

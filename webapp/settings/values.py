@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Callable
+from email.policy import SMTP
 
 import limits
 from phonenumbers import SUPPORTED_REGIONS
 
 SECRET_LENGTH, SECRET_VARIETY = 32, 8  # characters, and different ones among them
 SENDER = r"\+[1-9][0-9]{6,14}|[0-9]{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 &+_-]{1,11}"  # Twilio's From
+ADDRESS = r"[!-~]+@[a-zA-Z0-9.-]+"  # one in ASCII, which every mail server takes
 MOST = 10_000_000
 
 
@@ -94,6 +96,16 @@ def sender(text: str) -> str:
     """A number, a short code, or a word (with a letter) where carriers let one stand for it."""
     if not re.fullmatch(SENDER, text):
         raise ValueError("must be a number like +15005550006, or a sender's name")
+    return text
+
+
+def mail_sender(text: str) -> str:
+    """One address, or a name and an address: `Example <no-reply@example.com>`."""
+    header = SMTP.header_factory("From", text)
+    specs = [address.addr_spec for address in header.addresses]
+    one = len(specs) == 1 and re.fullmatch(ADDRESS, specs[0])
+    if header.defects or not one or not text.isprintable():
+        raise ValueError("must be one address, or a name and an address in angle brackets")
     return text
 
 
