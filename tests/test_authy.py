@@ -41,8 +41,8 @@ class Network:
 
     def __init__(self) -> None:
         self.router = respx.Router()
-        self.wire = HttpTransport(10, httpx.MockTransport(self.router.async_handler))
-        self.authy = Authy(VendorClient("authy", self.wire, sleep=no_time), "key")
+        self.transport = HttpTransport(10, httpx.MockTransport(self.router.async_handler))
+        self.authy = Authy(VendorClient("authy", self.transport, sleep=no_time), "key")
 
     def users(self) -> respx.Route:
         body = {"user": {"id": 1635}, "success": True}
@@ -75,7 +75,7 @@ async def no_time(_: float) -> None:
 async def network() -> AsyncIterator[Network]:
     network = Network()
     yield network
-    await network.wire.aclose()
+    await network.transport.aclose()
 
 
 def error(code: int, status: int) -> httpx.Response:

@@ -54,12 +54,15 @@ class Town:
         self.pauses: list[float] = []
         self.sandbox = Sandbox(lambda: self.now, sleep=self.sleep)
         network = httpx.ASGITransport(self.sandbox.vendor_app)
-        self.client, self.wire = httpx.AsyncClient(transport=network), HttpTransport(10, network)
-        client = VendorClient("twilio", self.wire, sleep=self.sleep)
+        self.client, self.transport = (
+            httpx.AsyncClient(transport=network),
+            HttpTransport(10, network),
+        )
+        client = VendorClient("twilio", self.transport, sleep=self.sleep)
         credentials = Credentials(*LOGIN)
         self.verify = TwilioVerify(client, credentials, twilio.VERIFY_SERVICE_SID)
         self.messages = TwilioMessages(client, credentials, number=twilio.NUMBER)
-        authy = VendorClient("authy", self.wire, sleep=self.sleep)
+        authy = VendorClient("authy", self.transport, sleep=self.sleep)
         self.verifiers: dict[str, Verifier] = {
             "twilio": self.verify,
             "authy": Authy(authy, pretend_authy.API_KEY),
@@ -406,7 +409,7 @@ async def test_each_host_answers_for_itself_alone(town: Town) -> None:
 
 
 async def test_at_a_base_url_all_of_them_answer(town: Town) -> None:
-    vendor = VendorClient("twilio", town.wire, base_url="http://127.0.0.1:9000")
+    vendor = VendorClient("twilio", town.transport, base_url="http://127.0.0.1:9000")
     verify = TwilioVerify(vendor, Credentials(*LOGIN), twilio.VERIFY_SERVICE_SID)
     assert await verify.examine(frozenset()) == []
     messages = await town.client.get("http://127.0.0.1:9000/sandbox/messages.json")

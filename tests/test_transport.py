@@ -45,8 +45,8 @@ class Network:
     def __init__(self, **options: Any) -> None:
         self.pauses: list[float] = []
         self.router = respx.Router()
-        self.wire = HttpTransport(10, httpx.MockTransport(self.router.async_handler))
-        self.vendor = VendorClient("test", self.wire, sleep=self.sleep, **options)
+        self.transport = HttpTransport(10, httpx.MockTransport(self.router.async_handler))
+        self.vendor = VendorClient("test", self.transport, sleep=self.sleep, **options)
 
     async def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
@@ -62,7 +62,7 @@ class Network:
 async def network() -> AsyncIterator[Network]:
     network = Network()
     yield network
-    await network.wire.aclose()
+    await network.transport.aclose()
 
 
 def busy(code: int | None = None, wait: str = "") -> httpx.Response:

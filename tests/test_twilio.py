@@ -62,8 +62,8 @@ class Network:
         service: str = "",
     ) -> None:
         self.router = respx.Router()
-        self.wire = HttpTransport(10, httpx.MockTransport(self.router.async_handler))
-        vendor = VendorClient("twilio", self.wire, sleep=no_time)
+        self.transport = HttpTransport(10, httpx.MockTransport(self.router.async_handler))
+        vendor = VendorClient("twilio", self.transport, sleep=no_time)
         credentials = credentials or Credentials(ACCOUNT, "token")
         self.verify = TwilioVerify(vendor, credentials, SERVICE)
         self.messages = TwilioMessages(
@@ -105,7 +105,7 @@ async def no_time(_: float) -> None:
 async def network() -> AsyncIterator[Network]:
     network = Network()
     yield network
-    await network.wire.aclose()
+    await network.transport.aclose()
 
 
 def error(code: int, status: int) -> httpx.Response:

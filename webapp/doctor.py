@@ -15,8 +15,9 @@ REDIS_DEADLINE = 5.0  # seconds
 
 
 async def examine(settings: Settings) -> AsyncIterator[str]:
-    """The faults of the deployment that ``settings`` describe; those of the settings themselves
-    were told when they were read.
+    """The faults of the deployment that ``settings`` describe, a line for each.
+
+    Faults of the settings themselves were reported when they were loaded.
     """
     async for fault in _database(settings):
         yield fault
@@ -62,7 +63,7 @@ async def _providers(settings: Settings) -> AsyncIterator[str]:
 
 
 async def _redis(url: str) -> str | None:
-    """What goes wrong when Redis is asked, by name."""
+    """The name of the error that Redis answers with, or None."""
     client = redis.from_url(url, socket_timeout=REDIS_DEADLINE, retry=Retry(NoBackoff(), 0))
     try:
         await client.ping()

@@ -1,4 +1,4 @@
-"""Authy's legacy API, for those who still have a key."""
+"""Authy's legacy API sends and checks one-time codes, for those who still have a key."""
 
 import re
 from http import HTTPStatus
@@ -53,27 +53,27 @@ ORIGIN = "https://api.authy.com"
 
 
 def parse_error(answer: Answer) -> ProviderError | None:
-    """What an Authy answer means that is not a 200 with ``success``, true or "true"."""
+    """The error in an answer of Authy's; None for a 200 whose ``success`` is true or "true"."""
     fields = answer.fields
     if answer.status == HTTPStatus.OK and str(fields.get("success")).lower() == "true":
         return None
     return error_from("authy", answer, fields.get("error_code"), KINDS)
 
 
-def judge_check(answer: Answer) -> ProviderError | None:
-    """The same for the answer to a check, where one error just means that the code is wrong."""
+def parse_check_error(answer: Answer) -> ProviderError | None:
+    """The same for the answer to a check, where one error only means that the code is wrong."""
     return None if _wrong_code(answer.fields) else parse_error(answer)
 
 
 def _wrong_code(fields: dict[str, Any]) -> bool:
-    """By its code, or by a word alone: a guess that was looked at must not pass for a fault."""
+    """Whether Authy checked the code and it is wrong, by error code or by words alone."""
     code, success = str(fields.get("error_code")), str(fields.get("success")).lower()
     by_word = code not in KINDS and fields.get("token") == "is invalid" and success == "false"
     return code == WRONG_CODE or by_word
 
 
 class Authy:
-    """One-time codes by Authy, which keeps a user for each phone."""
+    """One-time codes by Authy, which has a user for each phone."""
 
     name = "authy"
     channels = frozenset(Channel)
@@ -95,22 +95,22 @@ class Authy:
         reference: str | None = None,  # noqa: ARG002 (the user's id is the reference)
         account: str | None = None,
     ) -> Sent:
-        """Send a code to Authy's user ``account``, or to one made now. Raises ``ProviderError``."""
+        """Send a code to Authy's user ``account``, or to a new one. Raises ``ProviderError``."""
         until = self._vendor.deadline()
         if account:
             try:
                 return await self._send(account, channel, until)
-            except Gone:  # the user was removed at Authy since
+            except Gone:  # the user has been removed at Authy
                 pass
         return await self._send(await self._enrol(phone, email, until), channel, until)
 
     async def check(self, phone: str, *, reference: str, code: str) -> bool:  # noqa: ARG002
-        """Whether the code is right: only where Authy says 200 and "is valid"."""
+        """Whether the code is right: only if Authy answers 200 and "is valid"."""
         if not re.fullmatch(r"[0-9]{6,12}", code):
             return False
         path = f"verify/{code}/{_id(reference)}"
         answer = await self._call(
-            "verify", "GET", path, parse_error=judge_check, params={"force": "true"}
+            "verify", "GET", path, parse_error=parse_check_error, params={"force": "true"}
         )
         if _wrong_code(answer):
             return False
@@ -171,7 +171,7 @@ class Authy:
 
 
 def _id(user: object) -> str:
-    """A user's id, fit to stand in a URL."""
+    """``user`` as an id that is safe in a URL. Raises ``ProviderError``."""
     if isinstance(user, int | str) and re.fullmatch(r"[0-9]{1,20}", str(user)):
         return str(user)
     raise unreadable("authy", "id")

@@ -1,4 +1,4 @@
-"""Our own one-time codes over any messenger: derived, so that none is stored."""
+"""Our own one-time codes over any messenger. They are derived, so none is stored."""
 
 import hashlib
 import hmac
@@ -19,9 +19,10 @@ def _utcnow() -> datetime:
 
 
 class Codes:
-    """Codes that are an HMAC of a challenge and the phone: sent again, they are the same.
+    """A code is the HMAC of a challenge and the phone number, so a resend repeats it.
 
-    The challenge, our reference, is a random word and the second it was made in; it is no secret.
+    The challenge is the verification's reference: the time it was made and random characters. It
+    is not secret.
     """
 
     name = "codes"
@@ -35,7 +36,7 @@ class Codes:
         *,
         clock: Callable[[], datetime] = _utcnow,
     ) -> None:
-        """``compose`` puts a code into the words of a text."""
+        """``compose`` turns a code into the body of a text."""
         self._messenger = messenger
         self._key = secret_key.encode()
         self._compose = compose
@@ -52,19 +53,19 @@ class Codes:
     ) -> Sent:
         """Text a code, the same as before within its 10 minutes. Raises ``ProviderError``."""
         if channel not in self.channels:
-            raise ValueError(f"own codes do not travel by {channel}")
+            raise ValueError(f"our own codes cannot be sent by {channel}")
         challenge = reference if reference and self._alive(reference) else self._challenge()
         try:
             await self._messenger.send(phone, self._compose(self._code(challenge, phone)))
         except ProviderError as error:
-            error.reference = challenge  # so that a text which comes all the same still works
+            error.reference = challenge  # if the text arrives after all, its code works
             raise
         return Sent(reference=challenge)
 
     async def check(self, phone: str, *, reference: str, code: str) -> bool:
-        """Whether this is the code of that challenge. Raises ``Gone`` after 10 minutes.
+        """Whether ``code`` belongs to ``reference``. Raises ``Gone`` after 10 minutes.
 
-        Guesses are counted by the caller, who also uses a challenge up.
+        The caller counts the checks and lets a right code be used only once.
         """
         if not self._alive(reference):
             raise Gone("codes: expired")

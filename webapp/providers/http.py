@@ -1,4 +1,4 @@
-"""The HTTP under every vendor, made for hundreds of calls at once."""
+"""HTTP to vendors: hundreds of calls at once over small pools of connections."""
 
 import logging
 from base64 import b64encode
@@ -8,37 +8,39 @@ from typing import Any, cast
 
 import httpx
 
-LONGEST = 20.0  # seconds of one call: a platform's router gives up on the page at 30
-LARGEST_ANSWER = 1 << 20  # bytes; the longest we ask for, a list of texts, is a tenth of it
+LONGEST = 20.0  # seconds of one call; platforms' routers give up on our page at 30
+LARGEST_ANSWER = 1 << 20  # bytes; a list of 50 texts, the longest we ask for, is a tenth of it
 POOLS = 32
 KEPT_ALIVE = 4  # idle connections kept by each pool
-KEEP_ALIVE = 15.0  # seconds; short, so that a vendor seldom hangs up just as we ask again
+KEEP_ALIVE = 15.0  # seconds; short, so that a vendor seldom closes a connection as we reuse it
 HEADERS = {
     "Accept": "*/*",
-    "Accept-Encoding": "identity",  # answers are short, and none is a zip bomb
+    "Accept-Encoding": "identity",  # answers are short, and cannot be zip bombs
     "User-Agent": "signup",
 }
 
 
 class AnswerTooLong(httpx.StreamError):
-    """More bytes than any answer of a vendor has."""
+    """The answer exceeds ``LARGEST_ANSWER``."""
 
 
 class HttpTransport:
-    """One of httpx's transports, used without its client: a call over it follows no redirect,
-    keeps no cookie and asks no environment for a proxy.
+    """Sends requests over an httpx transport, without httpx's client.
+
+    So a call follows no redirect, keeps no cookie and reads no proxy from the environment.
     """
 
     def __init__(
         self, timeout: float = 10.0, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
-        """``timeout`` is the seconds one call may take, repeats included, at most ``LONGEST``;
-        ``transport`` stands in for the network, as tests and the sandbox have it.
+        """``timeout`` is the seconds that one call may take, retries included, up to ``LONGEST``.
+
+        ``transport`` replaces the network, for tests and the sandbox.
         """
-        for name in ("httpx", "httpcore"):  # they log URLs and headers, where codes and keys are
+        for name in ("httpx", "httpcore"):  # they log URLs and headers, which hold codes and keys
             logging.getLogger(name).setLevel(logging.WARNING)
         self.timeout = min(timeout, LONGEST)
-        # Connecting gets a third, so that a vendor who cannot be reached can be tried again.
+        # Connecting gets a third, so that time is left to try an unreachable vendor again.
         self.connect_timeout = self.timeout * 0.3
         self._transport = transport or Pools()
         limits = httpx.Timeout(
@@ -56,7 +58,7 @@ class HttpTransport:
         headers: Mapping[str, str] | None = None,
         auth: tuple[str, str] | None = None,
     ) -> httpx.Request:
-        """A request, ready to be sent more than once. Raises ``httpx.InvalidURL``."""
+        """A request that can be sent more than once. Raises ``httpx.InvalidURL``."""
         whole = httpx.Headers({**HEADERS, **(headers or {})})
         if auth:
             whole["Authorization"] = f"Basic {b64encode(':'.join(auth).encode()).decode()}"
@@ -89,11 +91,10 @@ class HttpTransport:
 
 
 class Pools(httpx.AsyncBaseTransport):
-    """Several small connection pools in place of a large one.
+    """Several small connection pools instead of a large one.
 
-    httpcore looks at every connection of a pool, and for each idle one at all of them again,
-    whenever a call begins or ends: 500 calls at once through one pool cost 2-25 ms of CPU each,
-    through 32 pools 1 ms.
+    Whenever a call begins or ends, httpcore searches the whole pool, and once more for each idle
+    connection. So 500 calls at once cost 2-25 ms of CPU each in one pool, and 1 ms in 32 pools.
     """
 
     def __init__(self, pools: int = POOLS) -> None:
@@ -101,7 +102,7 @@ class Pools(httpx.AsyncBaseTransport):
 
     @cached_property
     def _pools(self) -> list[httpx.AsyncHTTPTransport]:
-        """Made at the first call: the authorities that we trust take 20 ms and 2 MB to read."""
+        """Made at the first call, because loading the trusted certificates costs 20 ms and 2 MB."""
         tls = httpx.create_ssl_context(trust_env=False)
         limits = httpx.Limits(
             max_connections=None,  # VendorClient bounds the calls
@@ -111,7 +112,7 @@ class Pools(httpx.AsyncBaseTransport):
         return [httpx.AsyncHTTPTransport(verify=tls, limits=limits) for _ in self._calls]
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The answer, by the pool with the fewest calls in flight."""
+        """Send ``request`` through the pool with the fewest calls in flight."""
         pool = self._calls.index(min(self._calls))
         self._calls[pool] += 1
         try:
@@ -129,7 +130,7 @@ class Pools(httpx.AsyncBaseTransport):
 
 
 class _Body(httpx.AsyncByteStream):
-    """An answer's body, which gives its place in the pool back once it is closed."""
+    """A response body that counts as a call in flight of its pool until it is closed."""
 
     def __init__(self, body: httpx.AsyncByteStream, calls: list[int], pool: int) -> None:
         self._body, self._calls, self._pool = body, calls, pool

@@ -28,11 +28,11 @@ def _utcnow() -> datetime:
 
 
 class Sandbox:
-    """Vendors that text and call a phone which is a page.
+    """Simulated vendors, whose texts and calls arrive on a page.
 
-    ``vendor_app`` answers as the vendors do, by the host asked for; at any other host (served
-    over loopback, for a base URL) all of them answer, each at its own paths, and the phone's
-    messages are there as well.
+    ``vendor_app`` answers as the vendor of the requested host. At any other host, as when it is
+    served over loopback and a base URL points to it, each vendor answers at its own paths, and the
+    phone's messages are there too.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Sandbox:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         kept: int = 200,
     ) -> None:
-        """``sleep`` waits out the fault ``slow``; ``kept`` is how many messages stay."""
+        """``sleep`` waits for the fault ``slow``; ``kept`` is the number of messages kept."""
         self.inbox = Inbox(clock, kept)
         self.calls: Counter[str] = Counter()  # vendor calls by resource: "VerificationCheck"
         self._twins = [twin(self.inbox, clock) for twin in TWINS]
@@ -51,7 +51,7 @@ class Sandbox:
         self._json_pages = application(self._pages.json_routes())
 
     def fail(self, fault: str, count: int = 1) -> None:
-        """Let the next ``count`` vendor calls meet ``fault``. Raises ``ValueError``."""
+        """Let the next ``count`` vendor calls run into ``fault``. Raises ``ValueError``."""
         self.faults.add(fault, count)
 
     def routes(self, render: Render) -> list[BaseRoute]:
@@ -64,10 +64,10 @@ class Sandbox:
             await self._json_pages(scope, receive, send)
             return
         self.calls[resource(scope["path"])] += 1
-        await self.faults.meet(self._twin(scope), scope, receive, send)
+        await self.faults.answer(self._twin(scope), scope, receive, send)
 
     def _twin(self, scope: Scope) -> Twin:
-        """The vendor that is asked: by the host, or where that is no vendor's, by the path."""
+        """The vendor of the requested host; at a host that is no vendor's, by the path."""
         host = dict(scope["headers"]).get(b"host", b"").decode("latin-1").partition(":")[0]
         for twin in self._twins:
             if host in twin.hosts:
@@ -79,6 +79,6 @@ class Sandbox:
 
 
 def resource(path: str) -> str:
-    """What a path is about, without ids: "Messages", "VerificationCheck", "sms"."""
+    """The resource that a path names, without ids: "Messages", "VerificationCheck", "sms"."""
     words = [part.removesuffix(".json") for part in path.split("/")]
     return ([word for word in words if word.isalpha()] or [""])[-1]

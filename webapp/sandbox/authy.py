@@ -50,7 +50,7 @@ ERRORS: dict[int, tuple[int, str]] = {
 
 @dataclass(slots=True)
 class Token:
-    """A user's code, while it lives."""
+    """A user's code."""
 
     created: datetime
     code: str = field(default_factory=lambda: f"{secrets.randbelow(10**6):06}")
@@ -96,7 +96,7 @@ class Authy(Twin):
         return authy_error(code, retry_after=retry_after)
 
     async def enrol(self, request: Request) -> Response:
-        """A new user, or the one that the phone has already."""
+        """Create a user, or return the phone's existing one."""
         fields = await form(request)
         phone = f"+{fields.get('user[country_code]', '')}{fields.get('user[cellphone]', '')}"
         if not is_e164(phone) or "@" not in fields.get("user[email]", ""):
@@ -121,7 +121,7 @@ class Authy(Twin):
         return JSONResponse({"message": "User removed from application", "success": True})
 
     async def text(self, request: Request) -> Response:
-        """Text a code; without force, as to somebody who has Authy's app: not at all."""
+        """Text a code. Without ``force`` nothing is sent, as to people who have Authy's app."""
         user = self._user(request)
         phone = {"cellphone": f"+XX-XXX-XX{user.phone[-2:]}", "success": True}
         if request.query_params.get("force") != "true":
@@ -130,7 +130,7 @@ class Authy(Twin):
         return JSONResponse({"message": "SMS token was sent", **phone})
 
     async def ring(self, request: Request) -> Response:
-        """Say a code on the phone."""
+        """Call the phone and say a code."""
         user = self._user(request)
         self._deliver(request, user, "call")
         return JSONResponse(
@@ -142,7 +142,7 @@ class Authy(Twin):
         )
 
     async def check(self, request: Request) -> Response:
-        """Whether a code is right; ``success`` is a string here, as Authy has it."""
+        """Whether a code is right. ``success`` is a string in this answer, as at Authy."""
         token = self._alive(self._user(request))
         if token is None or token.checks >= CHECKS:
             raise ErrorResponse(authy_error(60020))
@@ -155,7 +155,7 @@ class Authy(Twin):
         return JSONResponse({"message": "Token is valid.", "token": "is valid", "success": "true"})
 
     async def details(self, _: Request) -> Response:
-        """The application, as a caller asks for it to try the key."""
+        """The application; callers use it to test their key."""
         app = {"name": "Sandbox", "plan": "pay_as_you_go", "sms_enabled": True, "app_id": 1}
         return JSONResponse({"message": "Application information.", "app": app, "success": True})
 
@@ -196,7 +196,7 @@ def authy_error(code: int, about: str = "", retry_after: int | None = None) -> R
 
 
 def keyed(handler: Handler) -> Handler:
-    """Let in whoever has an Authy API key."""
+    """Require an API key."""
 
     async def guarded(request: Request) -> Response:
         if not request.headers.get("x-authy-api-key"):

@@ -1,4 +1,4 @@
-"""What can go wrong between us and a vendor, on demand."""
+"""Failures of vendors and of the network to them, on demand."""
 
 import re
 from collections import deque
@@ -29,7 +29,7 @@ MOST = 1000
 
 
 class Faults:
-    """The faults that the next calls meet, in the order they were asked for."""
+    """The faults that the next calls run into, in the order in which they were requested."""
 
     def __init__(self, twins: Sequence[Twin], sleep: Callable[[float], Awaitable[None]]) -> None:
         self._codes = sorted({code for twin in twins for code in twin.codes}, key=int)
@@ -37,22 +37,22 @@ class Faults:
         self._next: deque[str] = deque(maxlen=MOST)
 
     def add(self, fault: str, count: int) -> None:
-        """Let ``count`` more calls meet ``fault``. Raises ``ValueError``."""
+        """Make ``count`` more calls run into ``fault``. Raises ``ValueError``."""
         listed = fault in PLAIN or fault in self._codes
         if not listed and not any(re.fullmatch(pattern, fault) for pattern in PATTERNS):
             raise ValueError(f"no such fault: {fault}")
         self._next.extend([fault] * count)
 
     def names(self) -> list[str]:
-        """Every fault; of the vendors' codes those that the sandbox has words for."""
+        """Every fault; of the vendors' error codes, those that the sandbox lists."""
         return [*PLAIN, "slow:<seconds>", "429:<Retry-After>", *self._codes]
 
     def clear(self) -> None:
-        """Let everything be well again."""
+        """Forget the faults that no call has run into yet."""
         self._next.clear()
 
-    async def meet(self, twin: Twin, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the simulated vendor answer a call, unless the call meets a fault."""
+    async def answer(self, twin: Twin, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the simulated vendor answer a call, or make the call run into the next fault."""
         fault = self._next.popleft() if self._next else ""
         name, _, argument = fault.partition(":")
         if name in NEVER_ARRIVE:
@@ -60,10 +60,10 @@ class Faults:
         if name == "timeout":
             raise httpx.ReadTimeout(name)
         if name == "dropped":
-            await twin.app(scope, receive, _nowhere)
+            await twin.app(scope, receive, _discard)
             raise httpx.RemoteProtocolError(name)
         if name in ACCEPTED:
-            await twin.app(scope, receive, _nowhere)
+            await twin.app(scope, receive, _discard)
             await ACCEPTED[name](scope, receive, send)
             return
         if name == "slow":
@@ -82,5 +82,5 @@ def _error(twin: Twin, name: str, retry_after: str) -> Response:
     return twin.error(name, int(retry_after) if retry_after else None)
 
 
-async def _nowhere(_: Message) -> None:
-    """Where an answer goes that gets lost."""
+async def _discard(_: Message) -> None:
+    """Lose an answer."""

@@ -54,7 +54,7 @@ class Messages(Twilio):
         ]
 
     async def send(self, request: Request) -> Response:
-        """Accept a text, and let it arrive."""
+        """Accept a text and deliver it to the phone."""
         fields = await form(request)
         _check(fields)
         service = fields.get("MessagingServiceSid")

@@ -14,7 +14,7 @@ Render = Callable[[Request, str, dict[str, Any]], Response]
 
 
 class Pages:
-    """What a developer sees of the network."""
+    """The pages and JSON with which developers use the network."""
 
     def __init__(self, inbox: Inbox, faults: Faults) -> None:
         self._inbox, self._faults = inbox, faults
@@ -30,7 +30,7 @@ class Pages:
         return [Route("/sandbox/phone", phone), *self.json_routes()]
 
     def json_routes(self) -> list[BaseRoute]:
-        """Those that need no template."""
+        """The routes that need no template."""
         return [
             Route("/sandbox/messages.json", self.messages),
             Route("/sandbox/faults", self.fail, methods=["POST"]),
@@ -44,7 +44,7 @@ class Pages:
         return JSONResponse(self._inbox.messages(to), headers={"Cache-Control": "no-store"})
 
     async def fail(self, request: Request) -> Response:
-        """Let the next ``count`` vendor calls meet ``fault``."""
+        """Let the next ``count`` vendor calls run into ``fault``."""
         fields = await request.form()
         fault, count = str(fields.get("fault", "")), str(fields.get("count", "1"))
         if not (count.isascii() and count.isdigit() and 1 <= int(count[:5]) <= 1000):  # noqa: PLR2004

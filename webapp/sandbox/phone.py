@@ -1,4 +1,4 @@
-"""The inbox of every phone there is."""
+"""The inbox of every phone in the sandbox."""
 
 import re
 from collections import deque
@@ -12,7 +12,7 @@ VERIFY_SENDER = "22395"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A text, or a call with the words spoken."""
+    """A text, or a call with its spoken words."""
 
     to: str
     sender: str
@@ -28,7 +28,7 @@ class Message:
 
 
 class Inbox:
-    """The last messages, to whatever number."""
+    """The last messages to all numbers."""
 
     def __init__(self, clock: Callable[[], datetime], kept: int) -> None:
         self._clock, self.kept = clock, kept
@@ -37,11 +37,11 @@ class Inbox:
     def deliver(
         self, to: str, body: str, *, sender: str = VERIFY_SENDER, channel: str = "sms"
     ) -> None:
-        """Let a message arrive; six digits on their own in it are a code."""
+        """Add a message. A run of exactly six digits in it is its code."""
         code = re.search(r"(?<![0-9])[0-9]{6}(?![0-9])", body)
         at = self._clock().isoformat(timespec="seconds")
         self._messages.appendleft(Message(to, sender, body, code and code[0], channel, at))
 
     def messages(self, to: str = "") -> list[dict[str, Any]]:
-        """What arrived, newest first; at one number or at all."""
+        """The messages, newest first; those to one number, or all."""
         return [message.public() for message in self._messages if to in ("", message.to)]

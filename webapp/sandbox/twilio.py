@@ -62,7 +62,7 @@ ERRORS: dict[int, tuple[int, str]] = {
 
 
 class Twilio(Twin):
-    """What each of Twilio's APIs says of itself."""
+    """What Twilio's simulated APIs have in common."""
 
     name = "twilio"
     credentials = CREDENTIALS
@@ -88,7 +88,7 @@ def twilio_error(code: int, about: str = "", retry_after: int | None = None) -> 
 
 
 def signed_in(handler: Handler) -> Handler:
-    """Let in whoever has Basic credentials of Twilio's form, as the account or by an API key."""
+    """Require Basic credentials of the form of Twilio's: account SID or API key, and a secret."""
 
     async def guarded(request: Request) -> Response:
         name, password = basic_credentials(request)

@@ -23,7 +23,7 @@ ORIGIN = "https://verify.twilio.com"
 
 @dataclass(slots=True)
 class Verification:
-    """One effort to prove one number."""
+    """One verification of one number."""
 
     service: str
     to: str
@@ -38,7 +38,7 @@ class Verification:
 
 
 class Verify(Twilio):
-    """Verifications by service and number, until they are over."""
+    """Verifications by service and number, until they end."""
 
     hosts = frozenset({"verify.twilio.com"})
 
@@ -56,7 +56,7 @@ class Verify(Twilio):
         ]
 
     async def service(self, request: Request) -> Response:
-        """The service itself, as a caller asks for it to try its credentials."""
+        """The service; callers use it to test their credentials."""
         service = _service(request)
         return JSONResponse(
             {
@@ -78,7 +78,7 @@ class Verify(Twilio):
         )
 
     async def send(self, request: Request) -> Response:
-        """Send a code: within 10 minutes the same one, and 5 times at most."""
+        """Send a code: the same one for 10 minutes, and at most 5 times."""
         service, fields = _service(request), await form(request)
         to, channel = fields.get("To", ""), fields.get("Channel", "")
         if not is_e164(to):
@@ -94,7 +94,7 @@ class Verify(Twilio):
         return JSONResponse(self._public(request, verification), 201)
 
     async def check(self, request: Request) -> Response:
-        """Whether a code is right: 5 times at most, and once only."""
+        """Whether a code is right. At most 5 checks, and a right code counts once."""
         service, fields = _service(request), await form(request)
         code = fields.get("Code", "")
         if not 4 <= len(code) <= 10:  # noqa: PLR2004
@@ -112,7 +112,7 @@ class Verify(Twilio):
         return JSONResponse({**answer, "sna_attempts_error_codes": []})
 
     async def fetch(self, request: Request) -> Response:
-        """One verification that is not over."""
+        """One verification that has not ended."""
         verification = self._find(_service(request), request.path_params["sid"])
         return JSONResponse(self._public(request, verification))
 
@@ -198,7 +198,7 @@ def _service(request: Request) -> str:
 
 
 def _account(request: Request) -> str:
-    """The account that asks; an API key belongs to one that we make up."""
+    """The caller's account; that of an API key is made up."""
     login = request.scope["login"]
     return str(login) if login.startswith("AC") else "AC" + login[2:]
 

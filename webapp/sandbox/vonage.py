@@ -48,7 +48,7 @@ ERRORS = {
 
 
 class Vonage(Twin):
-    """Texts that are accepted and forgotten."""
+    """Accepts texts and keeps no list of them."""
 
     name = "vonage"
     hosts = frozenset({"rest.nexmo.com"})
@@ -65,14 +65,14 @@ class Vonage(Twin):
 
     @staticmethod
     def error(fault: str, retry_after: int | None) -> Response:
-        """Vonage's answer with an error: 200 and a status in the body, unless HTTP has it."""
+        """An error: HTTP 200 with a status in the body, except for the faults 429 and 500."""
         if fault in ("429", "500"):
             headers = retry_after_header(retry_after)
             return JSONResponse({"title": "Error"}, int(fault), headers)
         return _answer({"status": fault, "error-text": ERRORS.get(int(fault), "Error")})
 
     async def send(self, request: Request) -> Response:
-        """Accept a text, and let it arrive."""
+        """Accept a text and deliver it to the phone."""
         if not _known(request):
             raise ErrorResponse(self.error("4", None))
         fields = await form(request)

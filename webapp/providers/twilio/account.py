@@ -15,7 +15,7 @@ from webapp.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A Twilio account, and the auth token or API key that opens it."""
+    """A Twilio account with its auth token or an API key."""
 
     account_sid: str
     auth_token: str = field(default="", repr=False)
@@ -33,7 +33,7 @@ class Credentials:
 
     @property
     def login(self) -> tuple[str, str]:
-        """User name and password of HTTP Basic authentication; an API key goes before a token."""
+        """User name and password of HTTP Basic authentication; an API key takes precedence."""
         if self.api_key:
             return self.api_key, self.api_key_secret
         return self.account_sid, self.auth_token

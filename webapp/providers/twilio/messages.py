@@ -17,7 +17,7 @@ CLOCK_SKEW = timedelta(seconds=30)
 
 
 class TwilioMessages(Twilio):
-    """Plain texts."""
+    """Plain texts by Twilio."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class TwilioMessages(Twilio):
         number: str = "",
         messaging_service_sid: str = "",
     ) -> None:
-        """Texts come from ``number``, or from a sender that the messaging service picks."""
+        """Texts come from ``number``, or from a sender that the messaging service chooses."""
         super().__init__(vendor, credentials)
         self._sender = (
             {"messaging_service_sid": messaging_service_sid}

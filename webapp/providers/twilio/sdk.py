@@ -1,4 +1,4 @@
-"""Twilio's SDK over our transport; imported at its first use, since it takes 0.1 s and 15 MB."""
+"""Twilio's SDK over our client. Imported at its first use: it costs 0.1 s and 15 MB."""
 
 import logging
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from webapp.providers.client import VendorClient
 def sdk_client(
     vendor: VendorClient, parse_error: ErrorParser, account_sid: str, username: str, secret: str
 ) -> Client:
-    """An SDK client all of whose calls go through ``vendor`` and are judged by ``parse_error``."""
+    """An SDK client that makes its calls through ``vendor``, with errors by ``parse_error``."""
     return Client(
         username,
         secret,
@@ -26,11 +26,11 @@ def sdk_client(
 
 
 class Http(AsyncHttpClient):  # type: ignore[misc]
-    """What the SDK needs of an HTTP client."""
+    """The HTTP client that the SDK calls."""
 
     def __init__(self, vendor: VendorClient, parse_error: ErrorParser) -> None:
         super().__init__(logging.getLogger(__name__), is_async=True)
-        self._vendor, self._judge = vendor, parse_error
+        self._vendor, self._parse_error = vendor, parse_error
 
     async def request(
         self,
@@ -40,15 +40,15 @@ class Http(AsyncHttpClient):  # type: ignore[misc]
         data: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         auth: tuple[str, str] | None = None,
-        timeout: float | None = None,  # noqa: ARG002, ASYNC109 (the vendor's own deadline holds)
+        timeout: float | None = None,  # noqa: ARG002, ASYNC109 (ours holds)
         allow_redirects: bool = False,  # noqa: ARG002 (never)
     ) -> Response:
-        """Make one call. Raises ``ProviderError`` where the SDK would raise its own."""
+        """Make one call. Raises ``ProviderError`` where the SDK would raise its own error."""
         answer = await self._vendor.call(
             f"{method} {resource(uri)}",
             method,
             uri,
-            parse_error=self._judge,
+            parse_error=self._parse_error,
             params=params,
             data=data,
             headers=headers,
@@ -58,6 +58,6 @@ class Http(AsyncHttpClient):  # type: ignore[misc]
 
 
 def resource(uri: str) -> str:
-    """The kind of thing a URI names, without SIDs and numbers: "VerificationCheck"."""
+    """The resource that a URI names, without SIDs and numbers: "VerificationCheck"."""
     words = (part.removesuffix(".json") for part in uri.partition("?")[0].split("/"))
     return [word for word in words if word.isalpha()][-1]

@@ -30,7 +30,7 @@ OVER: dict[str, type[ProviderError]] = {
 
 
 class TwilioVerify(Twilio):
-    """One-time codes by Verify v2, which makes, sends and remembers them."""
+    """One-time codes by Verify v2."""
 
     name = "twilio"
     channels = frozenset(Channel)
@@ -69,9 +69,10 @@ class TwilioVerify(Twilio):
         return Sent(reference=checked_sid(sent.sid))
 
     async def check(self, phone: str, *, reference: str, code: str) -> bool:  # noqa: ARG002
-        """Whether the code is right: only where Twilio says exactly "approved".
+        """Whether the code is right: only if Twilio answers exactly "approved".
 
-        Asked by the verification's SID: a check by number alone could meet somebody else's.
+        The check names the verification's SID, because a check by number could reach another
+        verification of the same number.
         """
         if not re.fullmatch(r"[0-9]{4,10}", code):
             return False
@@ -81,7 +82,7 @@ class TwilioVerify(Twilio):
                     verification_sid=reference, code=code
                 )
             )
-        except InvalidNumber:  # the parameter it dislikes is the code here
+        except InvalidNumber:  # in a check the invalid parameter is the code
             return False
         if checked.status == "approved":
             return True
