@@ -1,9 +1,30 @@
+from enum import StrEnum
+
 from tortoise import fields, migrations
 from tortoise.fields.base import OnDelete
 from tortoise.indexes import Index
 from tortoise.migrations import operations as ops
 
-from webapp.accounts.models import Delivery, Kind, Outcome
+# Copies of the enums as they were: a migration must run the same whatever becomes of the code.
+
+
+class Delivery(StrEnum):
+    PENDING = "pending"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+class Kind(StrEnum):
+    SEND = "send"
+    REFUSED = "refused"
+    CHECK = "check"
+
+
+class Outcome(StrEnum):
+    PENDING = "pending"
+    APPROVED = "approved"
+    EMAIL_TAKEN = "email_taken"
+    REPLACED = "replaced"
 
 
 class Migration(migrations.Migration):
@@ -21,9 +42,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "kind",
-                    fields.CharEnumField(
-                        description="SEND: send\nREJECTED: refused\nCHECK: check", enum_type=Kind, max_length=8
-                    ),
+                    fields.CharEnumField(description="", enum_type=Kind, max_length=8),
                 ),
                 ("phone", fields.CharField(max_length=16)),
                 ("prefix", fields.CharField(max_length=8)),
@@ -41,7 +60,7 @@ class Migration(migrations.Migration):
                     Index(fields=["verification_id"]),
                 ],
                 "pk_attr": "id",
-                "table_description": "The log that the limits count: one row a send, one row a guess, kept for a day.",
+                "table_description": "The log that the limits count: one row a send, one row a check, kept for a day.",
             },
             bases=["Model"],
         ),
@@ -60,7 +79,7 @@ class Migration(migrations.Migration):
                     "state",
                     fields.CharEnumField(
                         default=Delivery.PENDING,
-                        description="PENDING: pending\nSENT: sent\nFAILED: failed\nUNKNOWN: unknown",
+                        description="",
                         enum_type=Delivery,
                         max_length=8,
                     ),
@@ -77,7 +96,7 @@ class Migration(migrations.Migration):
                 "app": "accounts",
                 "indexes": [Index(fields=["state", "next_attempt_at"]), Index(fields=["done_at"])],
                 "pk_attr": "id",
-                "table_description": "A text that must go out once, whatever happens to the process that wrote it.",
+                "table_description": "A text, written in the transaction that is the reason for it.",
             },
             bases=["Model"],
         ),
@@ -144,7 +163,7 @@ class Migration(migrations.Migration):
                     Index(fields=["created_at"]),
                 ],
                 "pk_attr": "token_hash",
-                "table_description": "A browser. The cookie holds the token, we hold its hash.",
+                "table_description": "One browser that is signed in. The cookie holds the token, the table only its hash.",
             },
             bases=["Model"],
         ),
@@ -177,7 +196,7 @@ class Migration(migrations.Migration):
                     "outcome",
                     fields.CharEnumField(
                         default=Outcome.PENDING,
-                        description="PENDING: pending\nAPPROVED: approved\nEMAIL_TAKEN: email_taken\nREPLACED: replaced",
+                        description="",
                         enum_type=Outcome,
                         max_length=16,
                     ),
@@ -192,7 +211,7 @@ class Migration(migrations.Migration):
                 "app": "accounts",
                 "indexes": [Index(fields=["user_id", "id"])],
                 "pk_attr": "id",
-                "table_description": "One effort to prove one phone, pinned to the provider and reference it began with.",
+                "table_description": "One effort to verify one phone, tied to the provider and reference it began with.",
             },
             bases=["Model"],
         ),

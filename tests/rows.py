@@ -4,6 +4,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,12 +12,13 @@ import psycopg
 from tortoise import fields
 from tortoise.models import Model
 
-from webapp.accounts import models
+from webapp.database import MODELS
 
 TABLES = [
     model
-    for model in vars(models).values()
-    if isinstance(model, type) and issubclass(model, Model) and model is not Model
+    for name in MODELS
+    for model in vars(import_module(name)).values()
+    if isinstance(model, type) and issubclass(model, Model) and model.__module__ == name
 ]
 
 

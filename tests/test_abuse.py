@@ -19,8 +19,8 @@ from tests.conftest import Clock
 from tests.people import ADA, NUMBER, OTHER_NUMBER, sign_up, verify, wrong
 from tests.phone import Phone
 from tests.visitor import Visitor
-from webapp.accounts.models import User
 from webapp.accounts.people import phones
+from webapp.accounts.people.users import User
 from webapp.accounts.policy import usage
 from webapp.accounts.policy.rules import BudgetSpent, PrefixBraked, SpendingLimits
 from webapp.accounts.purge import purge
@@ -443,8 +443,8 @@ async def test_an_honest_launch_is_let_through_by_default(
     for second, n, number, what in sorted(happenings):
         now = start + timedelta(seconds=second)
         if what == "code":
-            async with in_transaction() as db:
-                await usage.reserve_send(db, number, n, spending, now)
+            async with in_transaction():
+                await usage.reserve_send(number, n, spending, now)
         else:
             await usage.mark_verified(n)
             await usage.reserve_confirmation(number, spending, now)
@@ -461,8 +461,8 @@ async def test_the_default_brake_and_budget_do_end_a_pumping_run(
     for n in range(1000):
         number = f"+44{ranges[n % 30]}{100_000 + n}"
         try:
-            async with in_transaction() as db:
-                await usage.reserve_send(db, number, n + 1, spending, clock())
+            async with in_transaction():
+                await usage.reserve_send(number, n + 1, spending, clock())
             sent += 1
         except (PrefixBraked, BudgetSpent) as refused:
             refusals[type(refused).__name__] += 1

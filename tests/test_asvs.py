@@ -34,10 +34,13 @@ from tests.phone import Phone
 from tests.servers import PRODUCTION, ROOT, production_environ
 from tests.site import Vendor
 from tests.visitor import Visitor
-from webapp.accounts import models
-from webapp.accounts.models import Attempt, OutboxMessage, Session, User, Verification
+from webapp.accounts.challenges.verifications import Outcome, Verification
 from webapp.accounts.people import passwords
+from webapp.accounts.people.sessions import Session
+from webapp.accounts.people.users import User
+from webapp.accounts.policy.usage import Attempt
 from webapp.accounts.purge import purge
+from webapp.accounts.sending.outbox import OutboxMessage
 from webapp.app import Ports, create_app, hash_threads
 from webapp.database import Database, tls
 from webapp.providers import Channel
@@ -489,7 +492,7 @@ async def test_fields_that_no_form_has_are_not_stored(
     assert user.id != 77
     assert (user.verified_at, user.claimed_email, user.phone_changes) == (None, None, 0)
     assert (user.vendor_account, user.created_at) == ("", clock())
-    assert (verification.outcome, verification.checks) == (models.Outcome.PENDING, 1)
+    assert (verification.outcome, verification.checks) == (Outcome.PENDING, 1)
 
 
 # The order of the steps, and whose they are (2.3.1, 6.6.2, 8.2.2)

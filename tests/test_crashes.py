@@ -24,9 +24,9 @@ from tests.rows import Rows
 from tests.servers import PRODUCTION, Process, command, production_environ
 from tests.site import UNTHROTTLED, Hold, Person, Site, site, until
 from tests.visitor import Visitor, filled_in
-from webapp.accounts.models import User
 from webapp.accounts.people.passwords import LONGEST_QUEUE
-from webapp.accounts.sending.outbox import SETTLED_AFTER
+from webapp.accounts.people.users import User
+from webapp.accounts.sending.delivery import SETTLED_AFTER
 from webapp.database import CONNECT_TIMEOUT, DATABASE_ERRORS, STATEMENT_TIMEOUT, Database
 from webapp.pages import errors
 from webapp.providers.http import LONGEST as LONGEST_CALL

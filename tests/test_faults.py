@@ -23,8 +23,8 @@ from tests.rows import Rows
 from tests.servers import PRODUCTION
 from tests.site import UNTHROTTLED
 from tests.visitor import Page, Visitor
-from webapp.accounts.models import OutboxMessage
 from webapp.accounts.people.phones import readable
+from webapp.accounts.sending.outbox import OutboxMessage
 from webapp.app import Ports, create_app
 from webapp.providers import authy, twilio
 from webapp.sandbox import Sandbox

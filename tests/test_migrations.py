@@ -1,5 +1,6 @@
 """The schema is what the migrations make of nothing, and they make what the models say."""
 
+import ast
 import asyncio
 import re
 from collections.abc import AsyncIterator
@@ -122,3 +123,11 @@ def test_every_migration_is_named_by_its_number() -> None:
     numbers = [name[:4] for name in NAMES]
     assert numbers == [f"{number:04}" for number in range(1, len(NAMES) + 1)]
     assert Path(ROOT / "migrations" / "__init__.py").exists()
+
+
+def test_a_migration_runs_the_same_whatever_becomes_of_the_application() -> None:
+    for path in (ROOT / "migrations").glob("0*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [getattr(node, "module", None) or ""]
+            names += [alias.name for alias in getattr(node, "names", [])]
+            assert not any(name.startswith("webapp") for name in names), path.name

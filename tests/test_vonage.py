@@ -18,7 +18,7 @@ from tests.conftest import Clock
 from tests.people import CONFIRMATION, NUMBER, sign_up, verify
 from tests.phone import Phone
 from tests.visitor import Visitor
-from webapp.accounts.models import OutboxMessage
+from webapp.accounts.sending.outbox import OutboxMessage
 from webapp.providers import (
     Blocked,
     Busy,

@@ -144,7 +144,7 @@ async def worker(settings: "Settings") -> int:
     import asyncio  # noqa: PLC0415
     import signal  # noqa: PLC0415
 
-    from webapp.accounts.sending.outbox import delivering  # noqa: PLC0415
+    from webapp.accounts.sending.delivery import delivering  # noqa: PLC0415
     from webapp.app import create_app  # noqa: PLC0415
 
     state = create_app(settings).state

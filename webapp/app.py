@@ -27,7 +27,7 @@ from webapp.accounts.policy.rules import (
     SpendingLimits,
 )
 from webapp.accounts.sending import texts
-from webapp.accounts.sending.outbox import Outbox, delivering
+from webapp.accounts.sending.delivery import Outbox, delivering
 from webapp.database import DATABASE_ERRORS, Database
 from webapp.pages import errors
 from webapp.providers.registry import Providers

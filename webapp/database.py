@@ -7,15 +7,23 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
 from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.connection import get_connection
 from tortoise.context import TortoiseContext
 from tortoise.exceptions import DBConnectionError, OperationalError, TransactionManagementError
 from tortoise.migrations.executor import MigrationExecutor
 from tortoise.transactions import in_transaction
 
 APP = "accounts"
+MODELS = [  # the modules that have a table each
+    "webapp.accounts.people.users",
+    "webapp.accounts.people.sessions",
+    "webapp.accounts.challenges.verifications",
+    "webapp.accounts.policy.usage",
+    "webapp.accounts.sending.outbox",
+]
 APPS: dict[str, Any] = {
     APP: {
-        "models": ["webapp.accounts.models"],
+        "models": MODELS,
         "default_connection": "default",
         "migrations": "migrations",
     }
@@ -137,7 +145,7 @@ class Database:
         that is killed, leave a whole schema.
         """
         async with in_transaction() as transaction:
-            await serialise(transaction, "migrate")
+            await serialise("migrate")
             return await _migrate(transaction)
 
     async def missing_migrations(self) -> list[str]:
@@ -168,13 +176,14 @@ async def _migrate(connection: BaseDBAsyncClient) -> list[str]:
     return applied
 
 
-async def serialise(connection: BaseDBAsyncClient, key: str) -> None:
-    """Let no other transaction past this line with the same ``key`` until this one ends.
+async def serialise(key: str) -> None:
+    """Let no other transaction past this line with the same ``key`` until the one open here ends.
 
-    Needed where a limit is counted over rows: under READ COMMITTED two transactions would count
-    the same rows and both go on. SQLite has one writer at a time, so there it is enough to become
-    it, by a write that changes nothing, before anything is read.
+    Needed where rows are counted before one is added: under READ COMMITTED two transactions would
+    count the same rows and both go on. SQLite has one writer at a time, so there a write that
+    changes nothing is enough.
     """
+    connection = get_connection("default")
     if connection.capabilities.dialect == "postgres":
         lock = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
         await connection.execute_query(lock, [key])

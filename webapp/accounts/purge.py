@@ -1,4 +1,4 @@
-"""What is not needed any more goes, in small batches that hold no lock for long."""
+"""Deletes what is no longer needed, in small batches that hold no lock for long."""
 
 from datetime import datetime
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 import structlog
 from tortoise.queryset import QuerySet
 
-from webapp.accounts.models import Attempt, OutboxMessage, Session, User
+from webapp.accounts.people.sessions import Session
+from webapp.accounts.people.users import User
 from webapp.accounts.policy.rules import (
     DAY,
     OUTBOX_KEPT,
@@ -14,6 +15,8 @@ from webapp.accounts.policy.rules import (
     SESSION_LIFETIME,
     SIGNUP_LIFETIME,
 )
+from webapp.accounts.policy.usage import Attempt
+from webapp.accounts.sending.outbox import OutboxMessage
 
 log = structlog.get_logger(__name__)
 BATCH = 500

@@ -3,8 +3,9 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts.models import User, Verification
+from webapp.accounts.challenges.verifications import Verification
 from webapp.accounts.people import phones, sessions
+from webapp.accounts.people.users import User
 from webapp.pages.step import ACCOUNT, SIGNUP, cookie, email_taken, go, visitor
 from webapp.web.templates import page
 

@@ -7,10 +7,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts.forms import SignupForm, typed
-from webapp.accounts.models import User
 from webapp.accounts.people import emails, phones, sessions
 from webapp.accounts.people.countries import countries
 from webapp.accounts.people.phones import Phone
+from webapp.accounts.people.users import User
 from webapp.pages import verification
 from webapp.pages.locale import country_of
 from webapp.pages.step import SIGNUP, VERIFICATION, cookie, flow, go, throttle_visitor, visitor

@@ -5,8 +5,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from webapp.accounts.challenges.verifications import Outcome, Verification
 from webapp.accounts.journeys.flow import Flow
-from webapp.accounts.models import Outcome, Verification
 from webapp.accounts.people import sessions
 from webapp.accounts.people.sessions import Visitor
 from webapp.pages.words import Problem, throttled

@@ -1,16 +1,18 @@
 """Step 2: the code on the phone; sending it again; another number."""
 
+from math import ceil
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts.challenges import verifications
+from webapp.accounts.challenges.verifications import Verification
 from webapp.accounts.forms import CodeForm, PhoneForm, typed
 from webapp.accounts.journeys.flow import EmailTaken
-from webapp.accounts.models import User, Verification
 from webapp.accounts.people import phones, sessions
 from webapp.accounts.people.countries import countries
+from webapp.accounts.people.users import User
 from webapp.pages import account
 from webapp.pages.step import (
     ACCOUNT,
@@ -153,7 +155,7 @@ async def render_step(
 ) -> Response:
     """The code step as it stands for this person; ``verification``, if it is known and fresh."""
     verification = verification or await verifications.latest(user)
-    status_of = verifications.status_of(verification, flow(request).clock())
+    now = flow(request).clock()
     more = {"notice": None, "problem": None} | more
     return page(
         request,
@@ -161,10 +163,10 @@ async def render_step(
         url=VERIFICATION,
         form=form or CodeForm(),
         phone=phones.readable(user.phone),
-        state=status_of.state,
-        attempts_left=status_of.checks_left,
-        resend_in=status_of.resend_in,
-        can_call=Channel.CALL in flow(request).verifier.channels and status_of.sends > 0,
+        state=verification.status(now),
+        attempts_left=verification.checks_left,
+        resend_in=ceil(verification.wait_for_send(now).total_seconds()),
+        can_call=Channel.CALL in flow(request).verifier.channels and not verification.never_sent,
         **more,
     )
 

@@ -1,17 +1,19 @@
-"""One effort to prove one phone: what may happen to it, each step one conditional update.
+"""The table of verifications: one effort each to verify one phone, and the steps it may take.
 
-Never read, compare, save: many processes may be at the same row. A step is taken by whoever's
-update finds the row as the step needs it.
+Many processes may work on one row at once. So no step reads, compares and saves: each is one
+conditional UPDATE, and whoever's UPDATE finds the row as the step needs it has taken the step.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
-from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise import fields
 from tortoise.expressions import F
+from tortoise.indexes import Index
+from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
-from webapp.accounts.models import Kind, Outcome, User, Verification
+from webapp.accounts.people.users import User
 from webapp.accounts.policy import usage
 from webapp.accounts.policy.rules import (
     CHECKS_PER_VERIFICATION,
@@ -23,67 +25,112 @@ from webapp.accounts.policy.rules import (
     SendsSpent,
     SpendingLimits,
 )
+from webapp.accounts.policy.usage import Kind
 from webapp.accounts.statements import add, loaded, run
 
 NOW = timedelta()
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
-    """Where a verification is, for the page that shows it."""
+class Outcome(StrEnum):
+    """How a verification ended."""
 
-    state: str  # waiting for the code, unsent, expired, exhausted
-    checks_left: int
-    resend_in: int  # whole seconds
-    sends: int
+    PENDING = "pending"
+    APPROVED = "approved"  # the account was verified by it
+    EMAIL_TAKEN = "email_taken"  # approved, but another account had verified the email before
+    REPLACED = "replaced"  # by a later one: the number was changed, or the code expired
 
 
-def status_of(verification: Verification, now: datetime) -> Status:
-    """How ``verification`` stands at ``now``."""
-    wait = max(NOW, _next_send(verification) - now)
-    return Status(
-        state=_state(verification, now),
-        checks_left=max(0, CHECKS_PER_VERIFICATION - verification.checks),
-        resend_in=-int(-wait.total_seconds() // 1),
-        sends=verification.sends,
+class Status(StrEnum):
+    """What the person of a pending verification can do."""
+
+    WAITING = "waiting"  # type in the code
+    UNSENT = "unsent"  # ask for a code: none went out
+    EXPIRED = "expired"  # ask for a new code
+    EXHAUSTED = "exhausted"  # wait until the window is over, then ask for a new code
+
+
+class CheckClaim(StrEnum):
+    """What came of a request for one check of a code."""
+
+    CLAIMED = "claimed"
+    SPENT = "spent"  # the code was checked ``CHECKS_PER_VERIFICATION`` times before
+    OVER = "over"  # the code expired or was replaced or used
+
+
+class Verification(Model):
+    """One effort to verify one phone, tied to the provider and reference it began with.
+
+    ``reference`` is what codes are checked against, and empty while no code can be on its way.
+    """
+
+    id = fields.BigIntField(primary_key=True)
+    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
+        "accounts.User", related_name="verifications"
     )
+    user_id: int
+    phone = fields.CharField(max_length=16)
+    provider = fields.CharField(max_length=16)
+    reference = fields.CharField(max_length=128, default="")
+    sends = fields.SmallIntField(default=0)
+    checks = fields.SmallIntField(default=0)
+    outcome = fields.CharEnumField(Outcome, "", max_length=16, default=Outcome.PENDING)
+    created_at = fields.DatetimeField()
+    sent_at = fields.DatetimeField(null=True)  # null while no send is known to have succeeded
+    next_send_at = fields.DatetimeField()
+    expires_at = fields.DatetimeField()
 
+    class Meta:
+        table = "verifications"
+        indexes = (Index(fields=("user_id", "id")),)
 
-def _next_send(verification: Verification) -> datetime:
-    """When a code may be asked for: a spent verification first has to expire."""
-    spent = (
-        verification.sends >= SENDS_PER_VERIFICATION
-        or verification.checks >= CHECKS_PER_VERIFICATION
-    )
-    if spent:
-        return max(verification.next_send_at, verification.expires_at)
-    return verification.next_send_at
+    @property
+    def never_sent(self) -> bool:
+        """Whether no code went out, nor may have gone out, that could be checked."""
+        return not self.reference
 
+    @property
+    def checks_left(self) -> int:
+        """How many codes may still be tried."""
+        left: int = CHECKS_PER_VERIFICATION - self.checks
+        return max(0, left)
 
-def _state(verification: Verification, now: datetime) -> str:
-    if not verification.reference and verification.next_send_at <= now:
-        return "unsent"
-    if verification.expires_at <= now:
-        return "expired"
-    return "exhausted" if verification.checks >= CHECKS_PER_VERIFICATION else "waiting"
+    def status(self, now: datetime) -> Status:
+        """What the person can do at ``now``."""
+        if self.never_sent and self.next_send_at <= now:
+            return Status.UNSENT
+        if self.expires_at <= now:
+            return Status.EXPIRED
+        return Status.WAITING if self.checks_left else Status.EXHAUSTED
+
+    def wait_for_send(self, now: datetime) -> timedelta:
+        """How long until a code may be asked for. A spent verification has to expire first."""
+        due = self.next_send_at
+        if self.sends >= SENDS_PER_VERIFICATION or not self.checks_left:
+            due = max(due, self.expires_at)
+        return max(NOW, due - now)
 
 
 async def latest(user: User) -> Verification:
-    """The verification that counts: a user has one from the first moment on."""
+    """The user's newest verification, the only one that counts; every user has one."""
     [newest] = await run(
         "SELECT * FROM verifications WHERE user_id = $1 ORDER BY id DESC LIMIT 1", user.id
     )
     return loaded(Verification, newest)
 
 
-def still_pending(verification: Verification) -> QuerySet[Verification]:
-    return Verification.filter(id=verification.id, outcome=Outcome.PENDING)
+def _row(verification: Verification) -> QuerySet[Verification]:
+    return Verification.filter(id=verification.id)
 
 
-async def begin(
-    db: BaseDBAsyncClient, user: User, provider: str, spending: SpendingLimits, now: datetime
-) -> Verification:
-    """A new verification of the user's phone, its first send reserved. Raises ``LimitExceeded``."""
+def _pending(verification: Verification) -> QuerySet[Verification]:
+    return _row(verification).filter(outcome=Outcome.PENDING)
+
+
+# Sending a code
+
+
+async def begin(user: User, provider: str, spending: SpendingLimits, now: datetime) -> Verification:
+    """Begin to verify the user's phone and reserve the first send. Raises ``LimitExceeded``."""
     verification = Verification(
         user_id=user.id,
         phone=user.phone,
@@ -94,55 +141,47 @@ async def begin(
         expires_at=now + CODE_LIFETIME,
     )
     await add(verification)
-    await usage.reserve_send(db, user.phone, verification.id, spending, now)
+    await usage.reserve_send(user.phone, verification.id, spending, now)
     return verification
 
 
 async def begin_again(
-    db: BaseDBAsyncClient,
-    user: User,
-    old: Verification,
-    provider: str,
-    spending: SpendingLimits,
-    now: datetime,
+    user: User, old: Verification, provider: str, spending: SpendingLimits, now: datetime
 ) -> Verification:
-    """A new code in place of an expired one. Raises ``LimitExceeded``."""
-    due = still_pending(old).filter(next_send_at__lte=now)
+    """Replace an expired verification and reserve the first send. Raises ``LimitExceeded``."""
+    due = _pending(old).filter(next_send_at__lte=now)
     if not await due.update(outcome=Outcome.REPLACED):
-        raise CoolingDown(await _until_send(old, now))
-    return await begin(db, user, provider, spending, now)
+        raise CoolingDown(await _wait_for_latest(old, now))
+    return await begin(user, provider, spending, now)
 
 
-async def claim_send(
-    db: BaseDBAsyncClient, verification: Verification, spending: SpendingLimits, now: datetime
-) -> None:
+async def claim_send(verification: Verification, spending: SpendingLimits, now: datetime) -> None:
     """Reserve one more send of the same code. Raises ``LimitExceeded``."""
     sends = verification.sends
     if sends >= SENDS_PER_VERIFICATION:
-        raise SendsSpent(_next_send(verification) - now)
-    if verification.checks >= CHECKS_PER_VERIFICATION:
-        raise ChecksSpent(_next_send(verification) - now)
-    due = still_pending(verification).filter(
+        raise SendsSpent(verification.wait_for_send(now))
+    if not verification.checks_left:
+        raise ChecksSpent(verification.wait_for_send(now))
+    due = _pending(verification).filter(
         sends=sends, next_send_at__lte=now, checks__lt=CHECKS_PER_VERIFICATION
     )
-    # The code's life begins with the first send that went out.
-    expires_at = verification.expires_at if sends else now + CODE_LIFETIME
+    expires_at = now + CODE_LIFETIME if verification.never_sent else verification.expires_at
     claimed = await due.update(
         sends=sends + 1, next_send_at=now + COOL_DOWNS[sends], expires_at=expires_at
     )
     if not claimed:
-        raise CoolingDown(await _until_send(verification, now))
-    await usage.reserve_send(db, verification.phone, verification.id, spending, now)
+        raise CoolingDown(await _wait_for_latest(verification, now))
+    await usage.reserve_send(verification.phone, verification.id, spending, now)
 
 
-async def _until_send(verification: Verification, now: datetime) -> timedelta:
+async def _wait_for_latest(verification: Verification, now: datetime) -> timedelta:
     newest = await Verification.filter(user_id=verification.user_id).order_by("-id").first()
-    return max(NOW, _next_send(newest or verification) - now)
+    return (newest or verification).wait_for_send(now)
 
 
-async def sent(verification: Verification, reference: str, now: datetime) -> None:
-    """The code is on its way; checks are made against ``reference`` from now on."""
-    verification.reference = reference
+async def record_sent(verification: Verification, reference: str, now: datetime) -> None:
+    """The vendor took the code; checks are made against ``reference`` from now on."""
+    verification.reference, verification.sent_at = reference, now
     await run(
         "UPDATE verifications SET reference = $2, sent_at = $3 WHERE id = $1",
         verification.id,
@@ -151,36 +190,38 @@ async def sent(verification: Verification, reference: str, now: datetime) -> Non
     )
 
 
-async def maybe_sent(verification: Verification, reference: str) -> None:
-    """Nobody knows whether the code is on its way; if it is, ``reference`` is what it answers."""
-    await Verification.filter(id=verification.id).update(reference=reference)
+async def record_unknown_send(verification: Verification, reference: str, now: datetime) -> None:
+    """The vendor fell silent, so the code may be on its way: it counts as sent.
 
-
-async def not_sent(
-    verification: Verification, now: datetime, *, maybe: bool, turned_down: bool
-) -> None:
-    """A send failed: it may be asked for again at once, and counts only if it may be on its way.
-
-    ``turned_down``: because of the number, which the limits of the number remember.
+    ``reference`` is what it can be checked against, if that is known, else empty. Another send may
+    be asked for at once.
     """
-    row = Verification.filter(id=verification.id)
-    if maybe:
-        await row.update(next_send_at=now)
-        return
-    await row.update(next_send_at=now, sends=F("sends") - 1)
-    if turned_down:
+    known = {"reference": reference} if reference else {}
+    await _row(verification).update(next_send_at=now, **known)
+
+
+async def record_send_failure(verification: Verification, now: datetime, *, rejected: bool) -> None:
+    """The vendor surely sent nothing: the send does not count, and may be repeated at once.
+
+    ``rejected``: because of the number, which the limits of that number remember.
+    """
+    await _row(verification).update(next_send_at=now, sends=F("sends") - 1)
+    if rejected:
         await usage.mark_rejected(verification.id)
     else:
         await usage.refund(Kind.SEND, verification.id)
 
 
-async def no_more_sends(verification: Verification) -> None:
-    """The vendor sends no more for this code: the one that went out still counts."""
-    await still_pending(verification).update(next_send_at=F("expires_at"))
+async def stop_sends(verification: Verification) -> None:
+    """The vendor sends this code no more: the last one sent counts until it expires."""
+    await _pending(verification).update(next_send_at=F("expires_at"))
 
 
-async def claim_check(db: BaseDBAsyncClient, verification: Verification, now: datetime) -> bool:
-    """Reserve one guess, before it is known to be right: whether there was one to be had.
+# Checking a code
+
+
+async def claim_check(verification: Verification, now: datetime) -> CheckClaim:
+    """Reserve one check, before it is known whether the code is right.
 
     Raises ``PhoneChecksSpent``.
     """
@@ -192,39 +233,65 @@ async def claim_check(db: BaseDBAsyncClient, verification: Verification, now: da
         now,
         CHECKS_PER_VERIFICATION,
     )
-    if not claimed:
-        return False
-    await usage.reserve_check(db, verification.phone, verification.id, now)
-    return True
+    if claimed:
+        await usage.reserve_check(verification.phone, verification.id, now)
+        return CheckClaim.CLAIMED
+    await verification.refresh_from_db()
+    return CheckClaim.OVER if verification.checks_left else CheckClaim.SPENT
 
 
 async def refund_check(verification: Verification) -> None:
-    """The guess surely did not reach the vendor: give it back."""
-    await Verification.filter(id=verification.id).update(checks=F("checks") - 1)
+    """The check surely did not reach the vendor: give it back."""
+    await _row(verification).update(checks=F("checks") - 1)
     await usage.refund(Kind.CHECK, verification.id)
 
 
-async def wrong(verification: Verification, now: datetime) -> int:
-    """A guess was wrong: how many are left. Raises ``ChecksSpent`` when that was the last."""
+async def record_wrong_check(verification: Verification) -> int:
+    """The code was wrong: how many checks are left."""
     await verification.refresh_from_db()
-    if verification.checks >= CHECKS_PER_VERIFICATION:
+    if not verification.checks_left:
         await exhaust(verification)
-        raise ChecksSpent(verification.expires_at - now)
-    left: int = CHECKS_PER_VERIFICATION - verification.checks
-    return left
+    return verification.checks_left
 
 
 async def exhaust(verification: Verification) -> None:
-    """No guesses left: a new code only when this one's window is over, as at the vendor."""
-    await still_pending(verification).update(checks=CHECKS_PER_VERIFICATION)
+    """No checks are left: a new code only after this one's window, as at the vendor."""
+    await _pending(verification).update(checks=CHECKS_PER_VERIFICATION)
 
 
-async def email_taken(verification: Verification) -> None:
-    """The phone is proven, but the email is another account's."""
+# The end of a verification
+
+
+async def approve(verification: Verification) -> None:
+    """The code was right and the account is verified by it."""
+    await run(
+        "UPDATE verifications SET outcome = $2 WHERE id = $1", verification.id, Outcome.APPROVED
+    )
+
+
+async def record_email_conflict(verification: Verification) -> None:
+    """The code was right, but another account has the email."""
     verification.outcome = Outcome.EMAIL_TAKEN
-    await Verification.filter(id=verification.id).update(outcome=Outcome.EMAIL_TAKEN)
+    await _row(verification).update(outcome=Outcome.EMAIL_TAKEN)
 
 
 async def expire(verification: Verification, now: datetime) -> None:
     """The code is over at the vendor: a new one may be asked for at once."""
-    await still_pending(verification).update(expires_at=now, next_send_at=now)
+    await _pending(verification).update(expires_at=now, next_send_at=now)
+
+
+async def replace_pending(user: User) -> Verification | None:
+    """End the user's pending verification, whose number was changed: the one ended, if any."""
+    rows = await run(
+        "UPDATE verifications SET outcome = $3 WHERE user_id = $1 AND outcome = $2 RETURNING *",
+        user.id,
+        Outcome.PENDING,
+        Outcome.REPLACED,
+    )
+    return loaded(Verification, rows[0]) if rows else None
+
+
+async def reinstate(former: Verification, failed: Verification) -> None:
+    """Let the ``former`` verification count again in place of ``failed``, which is deleted."""
+    await failed.delete()
+    await _row(former).update(outcome=Outcome.PENDING)

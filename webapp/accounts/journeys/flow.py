@@ -6,17 +6,15 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from secrets import token_hex
 
 import structlog
 from tortoise.exceptions import IntegrityError
-from tortoise.expressions import F
 from tortoise.transactions import in_transaction
 
 from webapp.accounts.challenges import verifications
+from webapp.accounts.challenges.verifications import CheckClaim, Verification
 from webapp.accounts.forms import SignupForm
-from webapp.accounts.models import Outcome, User, Verification
-from webapp.accounts.people import emails
+from webapp.accounts.people import emails, users
 from webapp.accounts.people.passwords import Hasher
 from webapp.accounts.people.phones import Phone
 from webapp.accounts.people.sessions import (
@@ -25,11 +23,10 @@ from webapp.accounts.people.sessions import (
     opened_since,
     replace_sessions,
 )
+from webapp.accounts.people.users import PhoneChange, User
 from webapp.accounts.policy import usage
 from webapp.accounts.policy.rules import (
-    CHECKS_PER_VERIFICATION,
     CODE_LIFETIME,
-    PHONE_CHANGES,
     SIGNUP_LIFETIME,
     ChangesSpent,
     ChecksSpent,
@@ -38,8 +35,7 @@ from webapp.accounts.policy.rules import (
     SpendingLimits,
 )
 from webapp.accounts.sending import texts
-from webapp.accounts.sending.outbox import Outbox
-from webapp.accounts.statements import Row, add, run
+from webapp.accounts.sending.delivery import Outbox
 from webapp.database import DATABASE_ERRORS
 from webapp.providers import (
     Blocked,
@@ -104,7 +100,7 @@ class Flow:
         try:
             user, verification, token = await self._begin(form, password_hash, digest)
         except IntegrityError:
-            user = await User.get(signup_digest=digest)
+            user = await User.of_signup(digest or "")
             if not user.verified_at and await self.hasher.verify(form.password, user.password_hash):
                 return await self._rejoin(user)
             user, verification, token = await self._begin(form, password_hash, None)
@@ -120,7 +116,6 @@ class Flow:
         now, number = self.clock(), form.number
         assert number  # noqa: S101 - a valid form has one
         user = User(
-            subject=token_hex(16),
             name=form.name,
             email=form.clean_email,
             country=number.country,
@@ -129,12 +124,10 @@ class Flow:
             signup_digest=digest,
             created_at=now,
         )
-        async with in_transaction() as db:
-            await add(user)
+        async with in_transaction():
+            await users.insert(user)
             token = await open_session(user.id, now)
-            verification = await verifications.begin(
-                db, user, self.verifier.name, self.spending, now
-            )
+            verification = await verifications.begin(user, self.verifier.name, self.spending, now)
         log.info("signed_up", user=user.id, verification=verification.id)
         return user, verification, token
 
@@ -152,7 +145,7 @@ class Flow:
         return token
 
     async def _catch_up(self, user: User) -> None:
-        """Send the code that was asked for by the same form before, if it never went out."""
+        """Send the code that was asked for before, unless it is known to have been sent."""
         verification = await verifications.latest(user)
         if verification.sent_at is None:
             try:
@@ -171,13 +164,13 @@ class Flow:
         # Read after it: with the vendor's account of an earlier number, that number's phone would
         # be sent the code which proves this one. A change from here on ends the verification.
         await user.refresh_from_db()
-        async with in_transaction() as db:
+        async with in_transaction():
             if self._over(verification, now):
                 verification = await verifications.begin_again(
-                    db, user, verification, self.verifier.name, self.spending, now
+                    user, verification, self.verifier.name, self.spending, now
                 )
             else:
-                await verifications.claim_send(db, verification, self.spending, now)
+                await verifications.claim_send(verification, self.spending, now)
         await self._deliver(user, verification, channel)
 
     async def change_phone(self, user: User, phone: Phone) -> None:
@@ -190,53 +183,33 @@ class Flow:
         if phone.e164 == user.phone:
             await self._catch_up(user)
             return
-        now, country = self.clock(), user.country
-        async with in_transaction() as db:
-            mine = User.filter(id=user.id, verified_at__isnull=True).exclude(phone=phone.e164)
-            changed = await mine.filter(phone_changes__lt=PHONE_CHANGES).update(
-                phone=phone.e164,
-                country=phone.country,
-                vendor_account="",
-                phone_changes=F("phone_changes") + 1,
-            )
-            if not changed and await mine.exists():
-                raise ChangesSpent(user.created_at + SIGNUP_LIFETIME - now)
-            if not changed:
-                return  # the same change, sent twice
-            await user.refresh_from_db()
-            replaced = await run(
-                "UPDATE verifications SET outcome = $3 WHERE user_id = $1 AND outcome = $2"
-                " RETURNING id, phone",
-                user.id,
-                Outcome.PENDING,
-                Outcome.REPLACED,
-            )
-            verification = await verifications.begin(
-                db, user, self.verifier.name, self.spending, now
-            )
+        now, former_number = self.clock(), user.number
+        async with in_transaction():
+            match await users.change_phone(user, phone):
+                case PhoneChange.LIMITED:
+                    raise ChangesSpent(user.created_at + SIGNUP_LIFETIME - now)
+                case PhoneChange.UNCHANGED:
+                    return  # the same change, sent twice
+            former = await verifications.replace_pending(user)
+            verification = await verifications.begin(user, self.verifier.name, self.spending, now)
         log.info("phone_changed", user=user.id, verification=verification.id)
         try:
             await self._deliver(user, verification, Channel.SMS)
         except ProviderError as error:
-            if replaced and not error.maybe_sent:
-                unspent = 0 if isinstance(error, VERDICTS) else 1
-                await self._change_back(verification, replaced[0], country, unspent)
+            if former and not error.maybe_sent:
+                refund = not isinstance(error, VERDICTS)
+                await self._change_back(verification, former, former_number, refund_change=refund)
             raise
 
     async def _change_back(
-        self, failed: Verification, former: Row, country: str, unspent: int
+        self, failed: Verification, former: Verification, number: Phone, *, refund_change: bool
     ) -> None:
         """Nothing went to the new number: the former verification counts on, if no other began."""
-        mine = User.filter(id=failed.user_id, phone=failed.phone, verified_at__isnull=True)
         async with in_transaction():
-            if await mine.update(
-                phone=former["phone"],
-                country=country,
-                vendor_account="",
-                phone_changes=F("phone_changes") - unspent,
+            if await users.restore_phone(
+                failed.user_id, failed.phone, number, refund_change=refund_change
             ):
-                await failed.delete()
-                await Verification.filter(id=former["id"]).update(outcome=Outcome.PENDING)
+                await verifications.reinstate(former, failed)
 
     async def _deliver(self, user: User, verification: Verification, channel: Channel) -> None:
         """Ask the vendor, with no transaction open, and write down what came of it."""
@@ -251,25 +224,21 @@ class Flow:
         except ProviderError as error:
             await self._not_delivered(verification, error)
             raise
-        await verifications.sent(verification, sent.reference, self.clock())
-        if sent.account and sent.account != user.vendor_account:
-            same = User.filter(id=user.id, phone=verification.phone)  # or it is another's account
-            await same.update(vendor_account=sent.account)
+        await verifications.record_sent(verification, sent.reference, self.clock())
+        await users.keep_vendor_account(user, verification.phone, sent.account or "")
         log.info("code_sent", user=user.id, verification=verification.id, channel=channel.value)
 
     async def _not_delivered(self, verification: Verification, error: ProviderError) -> None:
         kind = type(error).__name__
         log.warning("code_not_sent", verification=verification.id, kind=kind, error=error.code)
-        await verifications.not_sent(
-            verification,
-            self.clock(),
-            maybe=error.maybe_sent,
-            turned_down=isinstance(error, VERDICTS),
-        )
-        if error.maybe_sent and error.reference:
-            await verifications.maybe_sent(verification, error.reference)
-        if isinstance(error, TooManySends) and verification.reference:
-            await verifications.no_more_sends(verification)
+        now = self.clock()
+        if error.maybe_sent:
+            await verifications.record_unknown_send(verification, error.reference or "", now)
+            return
+        rejected = isinstance(error, VERDICTS)
+        await verifications.record_send_failure(verification, now, rejected=rejected)
+        if isinstance(error, TooManySends) and not verification.never_sent:
+            await verifications.stop_sends(verification)
 
     # --- the code, come back ------------------------------------------------------------------
 
@@ -296,7 +265,8 @@ class Flow:
                 return token
             return await self.recover_session(session, code)
         log.info("code_wrong", user=user.id, verification=verification.id)
-        raise WrongCode(await verifications.wrong(verification, self.clock()))
+        left = await verifications.record_wrong_check(verification)
+        raise WrongCode(left) if left else self._checks_spent(verification)
 
     async def recover_session(self, session: str, code: str) -> str | None:
         """The token of the session that ``session`` opened by ``code`` within the code's life.
@@ -310,14 +280,18 @@ class Flow:
     async def _claim_check(self, verification: Verification) -> None:
         """The guess is paid for, and committed, before the answer is known."""
         now = self.clock()
-        if self._over(verification, now) or not verification.reference:
+        if self._over(verification, now) or verification.never_sent:
             raise CodeExpired
-        async with in_transaction() as db:
-            claimed = await verifications.claim_check(db, verification, now)
-        if not claimed:
-            await verification.refresh_from_db()
-            spent = verification.checks >= CHECKS_PER_VERIFICATION
-            raise ChecksSpent(verification.expires_at - now) if spent else CodeExpired
+        async with in_transaction():
+            claim = await verifications.claim_check(verification, now)
+        match claim:
+            case CheckClaim.SPENT:
+                raise self._checks_spent(verification)
+            case CheckClaim.OVER:
+                raise CodeExpired
+
+    def _checks_spent(self, verification: Verification) -> ChecksSpent:
+        return ChecksSpent(verification.expires_at - self.clock())
 
     async def _not_checked(
         self, user: User, verification: Verification, error: ProviderError
@@ -331,7 +305,7 @@ class Flow:
             raise CodeExpired from error
         if isinstance(error, TooManyChecks):
             await verifications.exhaust(verification)
-            raise ChecksSpent(verification.expires_at - now) from error
+            raise self._checks_spent(verification) from error
         if not error.maybe_sent:
             await verifications.refund_check(verification)
         raise error
@@ -354,37 +328,21 @@ class Flow:
         now = self.clock()
         try:
             async with in_transaction():
-                if not await self.claim_account(user, verification.phone, now):
+                claimed_email = emails.fold(user.email)
+                if not await users.claim_account(user, verification.phone, claimed_email, now):
                     return False
-                await run(
-                    "UPDATE verifications SET outcome = $2 WHERE id = $1",
-                    verification.id,
-                    Outcome.APPROVED,
-                )
+                await verifications.approve(verification)
                 await usage.mark_verified(verification.id)
                 await self.outbox.write(verification.phone, texts.confirmation(self.site_name))
                 await replace_sessions(user.id, now, token)
         except IntegrityError as error:
-            await verifications.email_taken(verification)
+            await verifications.record_email_conflict(verification)
             await usage.mark_verified(verification.id)
             log.info("email_taken", user=user.id, verification=verification.id)
             raise EmailTaken from error
         self.outbox.wake()
         log.info("verified", user=user.id, verification=verification.id)
         return True
-
-    async def claim_account(self, user: User, phone: str, now: datetime) -> bool:
-        """Verify the account and claim its email, unless that was done or the number changed."""
-        return bool(
-            await run(
-                "UPDATE users SET verified_at = $3, claimed_email = $4"
-                " WHERE id = $1 AND phone = $2 AND verified_at IS NULL RETURNING id",
-                user.id,
-                phone,
-                now,
-                emails.fold(user.email),
-            )
-        )
 
     def _over(self, verification: Verification, now: datetime) -> bool:
         """Too old, or begun with another provider than the one we have now."""

@@ -1,4 +1,4 @@
-"""Which person a browser is: random tokens in cookies, their hashes with us."""
+"""The table of sessions: which person a browser is, by a random token in its cookie."""
 
 import hashlib
 import hmac
@@ -7,29 +7,55 @@ from datetime import datetime
 from secrets import token_urlsafe
 from typing import NamedTuple
 
-from webapp.accounts.models import Session, User, Verification
+from tortoise import fields
+from tortoise.indexes import Index
+from tortoise.models import Model
+
+from webapp.accounts.challenges.verifications import Verification
+from webapp.accounts.people.users import User
 from webapp.accounts.policy.rules import SESSION_IDLE, SESSION_LIFETIME, SESSION_TOUCH
 from webapp.accounts.statements import add, columns_of, loaded, run
 
 TOKEN_BYTES = 32  # 256 bits (ASVS 7.2.3)
 
 
+class Session(Model):
+    """One browser that is signed in. The cookie holds the token, the table only its hash."""
+
+    token_hash = fields.CharField(max_length=64, primary_key=True)
+    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
+        "accounts.User", related_name="sessions"
+    )
+    user_id: int
+    created_at = fields.DatetimeField()
+    last_seen_at = fields.DatetimeField()
+
+    class Meta:
+        table = "sessions"
+        indexes = (
+            Index(fields=("user_id",)),
+            Index(fields=("last_seen_at",)),
+            Index(fields=("created_at",)),
+        )
+
+
 class Visitor(NamedTuple):
-    """The person whose browser it is, and the verification that counts."""
+    """The user of a session, and the user's newest verification."""
 
     user: User
     verification: Verification
 
 
 def token_hash(token: str) -> str:
-    """What is stored of ``token``. It is random and long, so a fast hash is enough."""
+    """What is stored of ``token``: it is random and long, so a fast hash is enough."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def derive_next_token(token: str, code: str, secret_key: str) -> str:
-    """The token after ``token``, of the browser that proved a phone by ``code``.
+    """Derive the next session token from the current one and the code that verified the phone.
 
-    Derived rather than random, so that a browser which never got our answer can have it again.
+    Not random, so that a browser which lost our response can send the code again and gets the
+    same token.
     """
     purpose = f"session\0{token}\0{code}"
     digest = hmac.digest(secret_key.encode(), purpose.encode(), hashlib.sha256)
@@ -37,7 +63,7 @@ def derive_next_token(token: str, code: str, secret_key: str) -> str:
 
 
 async def open_session(user_id: int, now: datetime, token: str = "") -> str:
-    """A new session of this user: its token, for the cookie alone."""
+    """Open a session for this user and return its token, random unless it is given."""
     token = token or token_urlsafe(TOKEN_BYTES)
     await add(
         Session(token_hash=token_hash(token), user_id=user_id, created_at=now, last_seen_at=now)
@@ -46,13 +72,13 @@ async def open_session(user_id: int, now: datetime, token: str = "") -> str:
 
 
 async def replace_sessions(user_id: int, now: datetime, token: str) -> str:
-    """End every session of this user and open one (ASVS 7.2.4): its ``token``."""
+    """End every session of this user and open one with ``token`` (ASVS 7.2.4)."""
     await run("DELETE FROM sessions WHERE user_id = $1", user_id)
     return await open_session(user_id, now, token)
 
 
 async def opened_since(token: str, since: datetime) -> bool:
-    """Whether ``token`` is that of a session no older."""
+    """Whether a session with this token was opened at ``since`` or later."""
     return await Session.exists(token_hash=token_hash(token), created_at__gte=since)
 
 
@@ -62,13 +88,15 @@ async def close_session(token: str) -> None:
 
 
 async def visitor(token: str, now: datetime) -> Visitor | None:
-    """Whose session ``token`` is, unless it idled or aged out (ASVS 7.3)."""
+    """The user whose session has ``token``; None if it is unknown, idle or too old (ASVS 7.3)."""
     rows = await run(
-        f"SELECT users.*, {columns_of(Verification, 'latest')}, last_seen_at < $2 AS stale"  # noqa: S608
+        f"SELECT users.*, {columns_of(Verification, 'latest')},"  # noqa: S608
+        " sessions.last_seen_at < $2 AS stale"
         " FROM sessions JOIN users ON users.id = sessions.user_id"
         " JOIN verifications latest ON latest.id ="
         " (SELECT id FROM verifications WHERE user_id = users.id ORDER BY id DESC LIMIT 1)"
-        " WHERE token_hash = $1 AND last_seen_at >= $3 AND sessions.created_at >= $4",
+        " WHERE sessions.token_hash = $1 AND sessions.last_seen_at >= $3"
+        " AND sessions.created_at >= $4",
         token_hash(token),
         now - SESSION_TOUCH,
         now - SESSION_IDLE,

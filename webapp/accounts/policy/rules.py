@@ -5,6 +5,7 @@ Those that operators may change are settings, in ``SpendingLimits``; docs/settin
 
 from dataclasses import dataclass
 from datetime import timedelta
+from math import ceil
 
 # One code (NIST SP 800-63B-4, 3.1.3.2: short-lived, few guesses, a resend gives none back)
 CODE_LIFETIME = timedelta(minutes=10)
@@ -66,7 +67,7 @@ class LimitExceeded(Exception):
     @property
     def seconds(self) -> int | None:
         """Whole seconds to wait, at least one."""
-        return None if self.wait is None else max(1, -int(-self.wait.total_seconds() // 1))
+        return None if self.wait is None else max(1, ceil(self.wait.total_seconds()))
 
 
 class CoolingDown(LimitExceeded):

@@ -5,14 +5,17 @@ holds until it commits: only then do many processes at once count right.
 """
 
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 import structlog
-from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise import fields
+from tortoise.indexes import Index
+from tortoise.models import Model
 from tortoise.queryset import QuerySet
 from tortoise.transactions import in_transaction
 
-from webapp.accounts.models import Attempt, Kind, User
 from webapp.accounts.people.phones import dialling_prefix
+from webapp.accounts.people.users import User
 from webapp.accounts.policy.rules import (
     BRAKE_WINDOW,
     BUDGET_WINDOW,
@@ -32,6 +35,39 @@ log = structlog.get_logger(__name__)
 NO_VERIFICATION = 0  # a confirmation text belongs to none
 
 
+class Kind(StrEnum):
+    """What an attempt was spent on."""
+
+    SEND = "send"
+    REJECTED = "refused"  # a send that the vendor turned down because of the number
+    CHECK = "check"
+
+
+class Attempt(Model):
+    """The log that the limits count: one row a send, one row a check, kept for a day.
+
+    It has no foreign keys on purpose. The purge of an abandoned sign-up must not give its sends
+    and checks back.
+    """
+
+    id = fields.BigIntField(primary_key=True)
+    kind = fields.CharEnumField(Kind, "", max_length=8)
+    phone = fields.CharField(max_length=16)
+    prefix = fields.CharField(max_length=8)
+    verification_id = fields.BigIntField()
+    proven = fields.BooleanField(default=False)  # the phone was verified after all
+    at = fields.DatetimeField()
+
+    class Meta:
+        table = "attempts"
+        indexes = (
+            Index(fields=("phone", "kind", "at")),
+            Index(fields=("prefix", "at")),
+            Index(fields=("at",)),
+            Index(fields=("verification_id",)),
+        )
+
+
 # The limits of a send in one statement, each left out where it is null.
 ALLOWED = """
     (CAST($1 AS integer) IS NULL OR $1 >
@@ -45,7 +81,7 @@ ALLOWED = """
 
 
 async def reserve_send(
-    db: BaseDBAsyncClient, phone: str, verification_id: int, spending: SpendingLimits, now: datetime
+    phone: str, verification_id: int, spending: SpendingLimits, now: datetime
 ) -> None:
     """Record one send to ``phone``. Raises the ``LimitExceeded`` of the limit it would break."""
     prefix = dialling_prefix(phone)
@@ -55,7 +91,7 @@ async def reserve_send(
     if spending == SpendingLimits(None, None, None):
         await add(send)
         return
-    await serialise(db, "sends")
+    await serialise("sends")
     reserved = await add(
         send,
         ALLOWED,
@@ -91,8 +127,8 @@ async def reserve_confirmation(phone: str, spending: SpendingLimits, now: dateti
     if spending.sends_per_hour is None:
         await add(send)
         return send
-    async with in_transaction() as db:
-        await serialise(db, "sends")
+    async with in_transaction():
+        await serialise("sends")
         since = now - BUDGET_WINDOW
         within = "$1 > (SELECT count(*) FROM attempts WHERE at > $2 AND kind = $3)"
         if not await add(send, within, spending.sends_per_hour, since, Kind.SEND):
@@ -101,11 +137,9 @@ async def reserve_confirmation(phone: str, spending: SpendingLimits, now: dateti
     return send
 
 
-async def reserve_check(
-    db: BaseDBAsyncClient, phone: str, verification_id: int, now: datetime
-) -> None:
+async def reserve_check(phone: str, verification_id: int, now: datetime) -> None:
     """Write one guess for ``phone`` down, before it is known to be wrong."""
-    await serialise(db, f"checks {phone}")
+    await serialise(f"checks {phone}")
     check = Attempt(
         kind=Kind.CHECK, phone=phone, prefix="", verification_id=verification_id, at=now
     )
