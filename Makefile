@@ -42,6 +42,8 @@ test: setup $(if $(shell command -v npm),$(BROWSER_TOOLS))
 		command -v $$browser >/dev/null && exit; done; $(call install,chromium-headless-shell); \
 		command -v chromium-headless-shell >/dev/null || $(call install,chromium)
 	@command -v redis-server >/dev/null || $(call install,redis-server)
+	@command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || $(call install,nginx-light)
+	@command -v caddy >/dev/null || $(call install,caddy)
 	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)  # for two cores: many wait
 
 # Where it can't be had the tests that need it say so and are skipped; in CI they fail.

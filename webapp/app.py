@@ -28,6 +28,8 @@ from webapp.accounts.policy.rules import (
 )
 from webapp.accounts.sending import texts
 from webapp.accounts.sending.delivery import Outbox, delivering
+from webapp.clients import session
+from webapp.clients.access import Access
 from webapp.database import DATABASE_ERRORS, Database
 from webapp.pages import errors
 from webapp.providers.registry import Providers
@@ -37,6 +39,7 @@ from webapp.web import log as logs
 from webapp.web.cookies import SessionCookie
 from webapp.web.deadline import Deadline
 from webapp.web.security import (
+    HEALTH,
     AllowedHost,
     AllowedMethods,
     BodyLimit,
@@ -142,6 +145,7 @@ def _assemble(
         site_name=settings.site_name,
         clock=ports.clock,
     )
+    state.access = Access.from_settings(settings, state.cookie, ports.clock)
     # By the socket's scheme it would send a form typed under https on to plain http.
     app.router.redirect_slashes = False
     app.user_middleware = _middleware(app, settings)
@@ -174,7 +178,12 @@ def _middleware(app: Starlette, settings: Settings) -> list[Middleware]:
         Middleware(SecurityHeaders, https=settings.https),
         Middleware(logs.RequestLog, on_error=error_app, client=client),
         Middleware(Deadline, on_error=error_app),
-        Middleware(AllowedHost, hosts=_hosts(settings), on_error=error_app),
+        Middleware(
+            AllowedHost,
+            hosts=_hosts(settings),
+            on_error=error_app,
+            exempt=(*HEALTH, *session.PATHS),  # a proxy asks by the name it knows us by
+        ),
         *([Middleware(Https, origin=origin)] if behind_tls else []),
         Middleware(AllowedMethods, on_error=error_app),
         Middleware(

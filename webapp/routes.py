@@ -3,6 +3,7 @@
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
+from webapp.clients import session
 from webapp.pages import account, entry, hints, signup, verification
 
 
@@ -18,6 +19,8 @@ def routes(static: ASGIApp) -> list[BaseRoute]:
         Route("/verification/phone", verification.submit_phone, methods=["POST"]),
         Route("/account", account.show),
         Route("/signout", account.sign_out, methods=["POST"]),
+        Route("/session", session.show),
+        Route("/session/gate", session.gate),
         Route("/countries", hints.countries),
         Route("/hints/phone", hints.phone, methods=["POST"]),
         Route("/hints/password", hints.password, methods=["POST"]),

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from webapp.settings import urls, values
+from webapp.settings.clients import Client, clients
 from webapp.settings.declaration import (
     Derived,
     SettingsError,
@@ -174,6 +175,23 @@ class Settings:
         "`Example <no-reply@example.com>`; without a name it is `SITE_NAME`",
         values.mail_sender,
         needed_with=("SMTP_URL",),
+    )
+    continue_url: str = setting(
+        'where the button "Continue" on the account leads; without it there is no such button, '
+        "unless the person came with a `return_to`",
+        urls.link,
+    )
+    return_origins: frozenset[str] = setting(
+        "origins, separated by commas, that `return_to` may lead to besides our own",
+        urls.origins,
+        empty=frozenset(),
+    )
+    oidc_clients: tuple[Client, ...] = setting(
+        "the applications that people sign in to here by OpenID Connect, one a line (or separated "
+        "by `;`): `client_id client_secret redirect_uri [redirect_uri …]`",
+        clients,
+        empty=(),
+        secret=True,
     )
 
     allowed_countries: frozenset[str] = setting(

@@ -26,6 +26,18 @@ def public_origin(text: str) -> str:
     return text.lower()
 
 
+def link(text: str) -> str:
+    """A page or an endpoint elsewhere, with whatever path and query."""
+    if not re.fullmatch(r"[!-\[\]-~]+", text) or "@" in _web_url(text).netloc:
+        raise ValueError("must be a URL like https://example.com/page, without a user in it")
+    return text
+
+
+def origins(text: str) -> frozenset[str]:
+    """Origins, with commas or spaces between them."""
+    return frozenset(map(public_origin, text.replace(",", " ").split()))
+
+
 def is_loopback(host: str) -> bool:
     """Whether ``host`` is this machine."""
     try:

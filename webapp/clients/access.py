@@ -1,0 +1,83 @@
+"""What every way for an application to use the accounts needs: who is signed in, and settings."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import Request
+
+from webapp.accounts.people import sessions
+from webapp.accounts.people.users import User
+from webapp.settings import Settings
+from webapp.settings.clients import Client
+from webapp.web import return_to
+from webapp.web.cookies import SessionCookie
+from webapp.web.security import origin_of
+
+SIGNIN, SIGNUP = "/signin", "/signup"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The settings of this room, as ``app.state.access``."""
+
+    issuer: str  # our origin, which is also who signs the tokens
+    clients: Mapping[str, Client]  # by id
+    return_origins: frozenset[str]  # as browsers write them
+    cookie: SessionCookie
+    secret_key: str
+    clock: Callable[[], datetime]
+
+    @classmethod
+    def from_settings(
+        cls, settings: Settings, cookie: SessionCookie, clock: Callable[[], datetime]
+    ) -> "Access":
+        """What the settings say of the owner's applications."""
+        return cls(
+            issuer=origin_of(settings.base_url),
+            clients={client.client_id: client for client in settings.oidc_clients},
+            return_origins=frozenset(map(origin_of, settings.return_origins)),
+            cookie=cookie,
+            secret_key=settings.secret_key,
+            clock=clock,
+        )
+
+    def may_return_to(self, url: str) -> str:
+        """``url`` as a browser may follow it, or nothing."""
+        return return_to.allowed(url, self.issuer, self.return_origins)
+
+
+def access(request: Request) -> Access:
+    return request.app.state.access  # type: ignore[no-any-return]
+
+
+def session_token(request: Request) -> str:
+    """The token of this browser's session, or nothing."""
+    return access(request).cookie.read(request)
+
+
+async def signed_in(request: Request) -> User | None:
+    """Who is signed in: the one place that decides what that means. A proven phone is needed."""
+    token = session_token(request)
+    visitor = await sessions.visitor(token, access(request).clock()) if token else None
+    return visitor.user if visitor and visitor.user.verified_at else None
+
+
+def way_in(page: str, return_to: str, **query: str) -> str:
+    """The URL of the page ``SIGNIN`` or ``SIGNUP``, from where a person comes to ``return_to``."""
+    query = {"return_to": return_to, **{name: value for name, value in query.items() if value}}
+    return f"{page}?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items())
+
+
+def claims(user: User) -> dict[str, Any]:
+    """What an application may know of a person, by the names that OpenID Connect gives it."""
+    return {
+        "sub": user.subject,
+        "name": user.name,
+        "email": user.email,
+        "email_verified": False,  # nobody has confirmed theirs yet
+        "phone_number": user.phone,
+        "phone_number_verified": user.verified_at is not None,
+    }
