@@ -6,7 +6,7 @@ from typing import Any, Protocol, Self
 from phonenumbers import SUPPORTED_REGIONS
 
 from webapp.accounts.challenges import codes
-from webapp.accounts.people import emails, passwords, phones
+from webapp.accounts.people import emails, phones, strength
 from webapp.accounts.people.letters import one_line
 
 NAME_LENGTH = 200
@@ -106,7 +106,7 @@ class SignupForm(PhoneForm):
     def check_password(self, site: str) -> None:
         if len(self.password) > LONGEST:  # refused, for it must never be cut (ASVS 6.2.8)
             self.errors["password"] = f"Use at most {LONGEST} characters"
-        elif why := passwords.weakness(self.password, self.own_words(site)):
+        elif why := strength.weakness(self.password, self.own_words(site)):
             self.errors["password"] = why
 
     def own_words(self, site: str) -> list[str]:

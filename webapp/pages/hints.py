@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts.forms import SignupForm, typed
-from webapp.accounts.people import passwords, phones
+from webapp.accounts.people import phones, strength
 from webapp.accounts.people.countries import countries as every_country
 from webapp.pages.step import throttle_visitor
 from webapp.web.form import posted
@@ -38,7 +38,7 @@ async def password(request: Request) -> Response:
     fields, site = await posted(request), request.app.state.settings.site_name
     word = typed(fields, "password")
     own = SignupForm.parse(fields, site=site).own_words(site)
-    score, advice = passwords.strength(word, own) if word else (0, "")
+    score, advice = strength.strength(word, own) if word else (0, "")
     return respond(
         request, render(request, "partials/hint_password.html", strength=score, advice=advice)
     )

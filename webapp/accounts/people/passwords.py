@@ -1,11 +1,11 @@
-"""Passwords: hashed off the event loop by few threads, and what is too weak to be one."""
+"""Passwords, hashed off the event loop by few threads."""
 
 import asyncio
 import os
 import threading
 import time
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
@@ -13,7 +13,6 @@ from typing import TypeVar
 
 import argon2
 from argon2.exceptions import VerifyMismatchError
-from zxcvbn_rs_py import Suggestion, zxcvbn
 
 from webapp.accounts.policy.rules import Overloaded
 
@@ -21,10 +20,6 @@ Answer = TypeVar("Answer", str, bool)
 
 LONGEST_QUEUE = 16.0  # seconds of hashing; then comes the vendor, and a platform gives up at 30
 SHARE = 2 / 3  # of their cores that the hashes get on a busy machine; the rest are pages'
-MIN_LENGTH = 8
-FEW_GUESSES = 1e5  # among a guesser's first hundred thousand: common, breached, and their likes
-STRENGTH_READS = 24  # characters at each end: the estimate's time grows with their square, and more
-SHORTEST_WORD = 3  # of a person's own words that are not counted
 
 OWASP_MINIMUM = argon2.Parameters(  # its Password Storage Cheat Sheet: 19 MiB, two passes, one lane
     type=argon2.Type.ID,
@@ -34,30 +29,6 @@ OWASP_MINIMUM = argon2.Parameters(  # its Password Storage Cheat Sheet: 19 MiB, 
     memory_cost=19_456,
     time_cost=2,
     parallelism=1,
-)
-
-MISSING = "Choose a password"
-SHORT = f"Use at least {MIN_LENGTH} characters"
-COMMON = "This password is easy to guess. Add another word or two"
-PERSONAL = (
-    "Your name, email, number and this site’s name are easy to guess. "
-    "Add words that only you would think of"
-)
-
-ADVICE = (
-    (Suggestion.AvoidRepeatedWordsAndCharacters, "Repeated words and letters add little."),
-    (Suggestion.AvoidSequences, "Rows like abc or 123 add little."),
-    (Suggestion.AvoidRecentYears, "Years are easy to guess."),
-    (Suggestion.AvoidDatesAndYearsThatAreAssociatedWithYou, "Dates are easy to guess."),
-    (Suggestion.UseALongerKeyboardPatternWithMoreTurns, "Rows of keys are easy to guess."),
-    (Suggestion.PredictableSubstitutionsDontHelpVeryMuch, "Swaps like @ for a add little."),
-)
-STRENGTHS = (
-    "Very easy to guess. Add another word or two.",
-    "Easy to guess. Add another word or two.",
-    "Fair. Another word would make it strong.",
-    "Strong.",
-    "Very strong.",
 )
 
 
@@ -117,42 +88,3 @@ def _be_nice() -> None:
 def normalised(password: str) -> str:
     """One spelling for what looks the same typed on two keyboards (NIST SP 800-63B-4, 3.1.1.2)."""
     return unicodedata.normalize("NFC", password)
-
-
-def weakness(password: str, own_words: Iterable[str]) -> str | None:
-    """Why ``password`` is refused, or None. ``own_words`` are the person's and the site's.
-
-    No rules of composition (ASVS 6.2.5); what counts is whether a guesser tries it early (6.2.4,
-    6.2.11).
-    """
-    if not password:
-        return MISSING
-    if len(normalised(password)) < MIN_LENGTH:
-        return SHORT
-    if len(_without(password, own_words)) < MIN_LENGTH:
-        return PERSONAL
-    ends = password[:STRENGTH_READS], password[-STRENGTH_READS:]
-    return COMMON if all(zxcvbn(end).guesses < FEW_GUESSES for end in ends) else None
-
-
-def _without(password: str, own_words: Iterable[str]) -> str:
-    rest = password.casefold()
-    pieces = {piece for words in own_words for piece in [words, *_pieces(words)]}
-    for piece in sorted(pieces, key=len, reverse=True):
-        if len(piece) >= SHORTEST_WORD:
-            rest = rest.replace(piece.casefold(), "")
-    return rest
-
-
-def _pieces(words: str) -> list[str]:
-    return "".join(letter if letter.isalnum() else " " for letter in words).split()
-
-
-def strength(password: str, own_words: Iterable[str]) -> tuple[int, str]:
-    """How strong ``password`` is, 0 to 4, and a sentence that helps."""
-    if why := weakness(password, own_words):
-        return 0 if why == SHORT else 1, f"{why}."
-    estimate = zxcvbn(password[:STRENGTH_READS], [*own_words])
-    suggestions = estimate.feedback.suggestions if estimate.feedback else []
-    hints = [words for suggestion, words in ADVICE if suggestion in suggestions]
-    return int(estimate.score), " ".join([STRENGTHS[int(estimate.score)], *hints[:1]])

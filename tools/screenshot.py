@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes docs/page.png, the README's picture: the sign-up and code steps on a phone.
 
-Run it from the checkout's root with `.venv/bin/python docs/screenshot.py`. It starts the
+Run it from the checkout's root with `.venv/bin/python tools/screenshot.py`. It starts the
 development server on a database of its own and needs Chromium (`CHROMIUM` names another binary),
 pngquant, and a font with flags such as Debian's fonts-noto-color-emoji.
 """
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-PICTURE = Path(__file__).with_name("page.png")
+PICTURE = Path(__file__).parent.parent / "docs" / "page.png"
 PORT = 8765
 SITE = f"http://localhost:{PORT}"
 PHONE = {"width": 390, "height": 1030}
