@@ -7,6 +7,7 @@ they can go on afterwards, to a verified account.
 import re
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -36,6 +37,7 @@ ON = pytest.mark.parametrize
 BOTH_WAYS = ON("htmx", [False, True], ids=["plain", "htmx"])
 NUMBERS = count(10_000)
 
+OUT_OF_ORDER = "out of order just now, for everybody"
 UNREACHED = "cannot reach our text service"
 MAYBE = "may or may not be on its way"
 NOT_CHECKED = "could not check your code"
@@ -217,9 +219,22 @@ def htmx() -> bool:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def ada(house: House, htmx: bool) -> AsyncIterator[Person]:
+    async with person(house, htmx=htmx) as somebody:
+        yield somebody
+    house.mend()
+
+
+@asynccontextmanager
+async def person(house: House, *, htmx: bool = False) -> AsyncIterator[Person]:
     transport = httpx.ASGITransport(house.app)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
         yield Person(Visitor(client, htmx=htmx), Phone(client), f"+4474001{next(NUMBERS)}")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def crowd(house: House) -> AsyncIterator[list[Person]]:
+    async with AsyncExitStack() as people:
+        yield [await people.enter_async_context(person(house)) for _ in range(10)]
     house.mend()
 
 
@@ -406,6 +421,45 @@ async def test_five_sends_into_silence_are_all_there_are_until_the_window_is_ove
     house.clock.advance(TEN_MINUTES)
     assert (await ada.sign_up()).step == "verification"
     assert (await ada.type_code()).verified is True
+
+
+@ON("fault", ["500", "html", "timeout"])
+async def test_an_outage_costs_five_sends_and_is_told_to_everybody_until_a_call_is_answered(
+    house: House, crowd: list[Person], fault: str
+) -> None:
+    house.sandbox.fail(fault, 1000)
+    before = house.calls
+    pages = [await somebody.sign_up() for somebody in crowd for _ in range(2)]
+    assert house.calls - before == 5
+    assert sum(house.attempts(somebody.number, "send") for somebody in crowd) == 5
+    for page in pages[5:]:
+        assert_told(page, Case(fault, OUT_OF_ORDER, wait="30"), "signup")
+
+    house.clock.advance(30)
+    page = await crowd[-1].sign_up()
+    assert MAYBE in page.text
+    assert house.calls - before == 6
+    assert OUT_OF_ORDER in (await crowd[-2].sign_up()).text
+
+    house.mend()
+    house.clock.advance(30)
+    for somebody in crowd:
+        assert (await somebody.sign_up()).step == "verification"
+        assert (await somebody.type_code()).verified is True
+
+
+@only("twilio")
+async def test_while_codes_cannot_be_sent_those_that_were_are_still_checked(
+    house: House, ada: Person, crowd: list[Person]
+) -> None:
+    await ada.sign_up()
+    house.sandbox.fail("500", 5)
+    for somebody in crowd[:5]:
+        await somebody.sign_up()
+    assert OUT_OF_ORDER in (await crowd[5].sign_up()).text
+    assert (await ada.type_code()).verified is True
+    house.clock.advance(30)
+    assert (await crowd[5].sign_up()).step == "verification"
 
 
 # A code is checked

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from webapp.providers import Busy, Gone, ProviderError, TooManySends, Unreachable
+from webapp.providers import Busy, CircuitOpen, Gone, ProviderError, TooManySends, Unreachable
 from webapp.providers.answers import (
     LONGEST_RETRY_AFTER,
     Answer,
@@ -44,9 +44,12 @@ class Network:
 
     def __init__(self, **options: Any) -> None:
         self.pauses: list[float] = []
+        self.now = datetime(2026, 5, 1, 12, tzinfo=UTC)
         self.router = respx.Router()
         self.transport = HttpTransport(10, httpx.MockTransport(self.router.async_handler))
-        self.vendor = VendorClient("test", self.transport, sleep=self.sleep, **options)
+        self.vendor = VendorClient(
+            "test", self.transport, clock=lambda: self.now, sleep=self.sleep, **options
+        )
 
     async def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
@@ -257,6 +260,148 @@ async def test_proxies_of_the_environment_are_not_used() -> None:
             assert (await vendor.call("send", "GET", URL, parse_error=judge)).status == 200
     finally:
         del os.environ["HTTP_PROXY"]
+
+
+# A vendor that does not answer.
+
+
+SILENT = {
+    "hangs": httpx.ReadTimeout(""),
+    "500": httpx.Response(500),
+    "502 in HTML": httpx.Response(502, text="<html>"),
+    "refused": httpx.ConnectError("refused"),
+}
+
+
+async def fail(network: Network, times: int) -> None:
+    for _ in range(times):
+        with pytest.raises(Unreachable):
+            await network.call()
+
+
+@pytest.mark.parametrize("fault", SILENT.values(), ids=SILENT.keys())
+async def test_five_calls_in_a_row_without_an_answer_are_the_last_for_half_a_minute(
+    fault: httpx.Response | Exception,
+) -> None:
+    network = Network()
+    route = network.router.post(URL).mock(side_effect=[fault] * 100)
+    await fail(network, 5)
+    asked = route.call_count
+    network.now += timedelta(seconds=10)
+    with pytest.raises(CircuitOpen) as raised:
+        await network.call()
+    assert (raised.value.maybe_sent, raised.value.retry_after) == (False, 20)
+    assert route.call_count == asked
+
+
+async def test_an_answer_between_keeps_the_circuit_closed(network: Network) -> None:
+    answers = [httpx.Response(500)] * 4 + [busy(60203)] + [httpx.Response(500)] * 4
+    network.router.post(URL).mock(side_effect=[*answers, httpx.Response(200)])
+    await fail(network, 4)
+    with pytest.raises(TooManySends):
+        await network.call()
+    await fail(network, 4)
+    assert (await network.call()).status == 200
+
+
+async def test_after_the_pause_one_call_probes_and_its_answer_closes_the_circuit(
+    network: Network,
+) -> None:
+    answered = asyncio.Event()
+
+    async def slowly(_: httpx.Request) -> httpx.Response:
+        await answered.wait()
+        return httpx.Response(200)
+
+    network.router.post(URL).mock(side_effect=[httpx.Response(500)] * 5)
+    await fail(network, 5)
+    network.now += timedelta(seconds=30)
+    route = network.router.post(URL).mock(side_effect=slowly)
+    probe = asyncio.create_task(network.call())
+    await asyncio.sleep(0)
+    with pytest.raises(CircuitOpen):
+        await network.call()
+    answered.set()
+    assert (await probe).status == 200
+    assert (await network.call()).status == 200
+    assert route.call_count == 7
+
+
+async def test_a_probe_without_an_answer_opens_it_for_another_pause(network: Network) -> None:
+    route = network.router.post(URL).mock(side_effect=[httpx.Response(500)] * 100)
+    await fail(network, 5)
+    for probe in range(1, 4):
+        network.now += timedelta(seconds=30)
+        await fail(network, 1)
+        with pytest.raises(CircuitOpen):
+            await network.call()
+        assert route.call_count == 5 + probe
+
+
+async def test_a_probe_that_is_cancelled_leaves_the_next_one_to_be_it(network: Network) -> None:
+    network.router.post(URL).mock(side_effect=[httpx.Response(500)] * 5)
+    await fail(network, 5)
+    network.now += timedelta(seconds=30)
+
+    async def never(_: httpx.Request) -> httpx.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    network.router.post(URL).mock(side_effect=never)
+    probe = asyncio.create_task(network.call())
+    await asyncio.sleep(0)
+    probe.cancel()
+    await asyncio.wait([probe])
+    network.router.post(URL).mock(side_effect=[httpx.Response(200)])
+    assert (await network.call()).status == 200
+
+
+async def test_a_late_answer_to_a_call_from_before_closes_it(network: Network) -> None:
+    answered = asyncio.Event()
+
+    async def slowly(_: httpx.Request) -> httpx.Response:
+        await answered.wait()
+        return httpx.Response(200)
+
+    network.router.post(URL).mock(side_effect=slowly)
+    late = asyncio.create_task(network.call())
+    await asyncio.sleep(0)
+    network.router.post(URL).mock(side_effect=[httpx.Response(500)] * 5)
+    await fail(network, 5)
+    answered.set()
+    await late
+    network.router.post(URL).mock(side_effect=[httpx.Response(200)])
+    assert (await network.call()).status == 200
+
+
+async def test_calls_of_another_name_are_still_made(network: Network) -> None:
+    network.router.post(URL).mock(side_effect=[httpx.Response(500)] * 5 + [httpx.Response(200)])
+    await fail(network, 5)
+    answer = await network.vendor.call("check", "POST", URL, parse_error=judge)
+    assert answer.status == 200
+
+
+async def test_a_clock_that_is_set_back_does_not_keep_it_open(network: Network) -> None:
+    network.router.post(URL).mock(side_effect=[httpx.Response(500)] * 5 + [httpx.Response(200)])
+    await fail(network, 5)
+    network.now -= timedelta(hours=1)
+    assert (await network.call()).status == 200
+
+
+async def test_the_log_tells_when_it_opens_and_when_it_closes(network: Network) -> None:
+    network.router.post(URL).mock(side_effect=[httpx.Response(500)] * 6 + [httpx.Response(200)])
+    with capture_logs() as lines:
+        await fail(network, 5)
+        network.now += timedelta(seconds=30)
+        await fail(network, 1)
+        network.now += timedelta(seconds=30)
+        await network.call()
+    told = [line for line in lines if line["event"].startswith("circuit")]
+    names = {"vendor": "test", "call": "send"}
+    assert told == [
+        {"event": "circuit_opened", "log_level": "error", "failures": 5, **names},
+        {"event": "circuit_closed", "log_level": "warning", "failures": 6, **names},
+    ]
 
 
 async def test_a_log_line_tells_the_call_and_nothing_of_the_person(

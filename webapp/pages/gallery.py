@@ -21,6 +21,7 @@ from webapp.providers import (
     Blocked,
     Busy,
     Channel,
+    CircuitOpen,
     CountryNotServed,
     InvalidNumber,
     Misconfigured,
@@ -162,6 +163,12 @@ CODE = {
     "code-unsent": _code(
         "Text service down while sending",
         problem(Unreachable(maybe_sent=False)),
+        state="unsent",
+        resend_in=0,
+    ),
+    "code-out-of-order": _code(
+        "Text service out of order for everybody",
+        problem(CircuitOpen("", 30.0)),
         state="unsent",
         resend_in=0,
     ),

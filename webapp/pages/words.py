@@ -9,6 +9,7 @@ from webapp.accounts.policy.rules import LimitExceeded
 from webapp.providers import (
     Blocked,
     Busy,
+    CircuitOpen,
     CountryNotServed,
     Gone,
     InvalidNumber,
@@ -64,6 +65,10 @@ VENDOR: Mapping[type[ProviderError], tuple[int, str]] = {
         f"{OUR_FAULT}. {KEPT}: try again later",
     ),
     Unreachable: (503, f"We cannot reach our text service. {KEPT}: try again in a moment"),
+    CircuitOpen: (
+        503,
+        f"Our text service is out of order just now, for everybody. {KEPT}: try again in {{wait}}",
+    ),
 }
 MAYBE_SENT = (
     "Our text service did not answer, so a code may or may not be on its way. "
@@ -115,18 +120,19 @@ def _not_sent(error: ProviderError) -> Problem:
     if words := NUMBER.get(type(error)):
         return Problem(422, words, "phone")
     status, words = VENDOR[type(error)]
-    return Problem(
-        status, MAYBE_SENT if error.maybe_sent else words, retry_after=_wait(error, status)
-    )
+    return _vendor_problem(status, MAYBE_SENT if error.maybe_sent else words, error)
 
 
 def _not_checked(error: ProviderError) -> Problem:
     if isinstance(error, InvalidNumber):  # the one thing a check sends that people typed
         return Problem(422, BAD_CODE, "code")
     status, words = VENDOR.get(type(error), (UNAVAILABLE, NOT_CHECKED))
-    return Problem(
-        status, NOT_CHECKED if error.maybe_sent else words, retry_after=_wait(error, status)
-    )
+    return _vendor_problem(status, NOT_CHECKED if error.maybe_sent else words, error)
+
+
+def _vendor_problem(status: int, words: str, error: ProviderError) -> Problem:
+    wait = _wait(error, status)
+    return Problem(status, words.format(wait=span(wait or RETRY_AFTER)), retry_after=wait)
 
 
 def _wait(error: ProviderError, status: int) -> int | None:

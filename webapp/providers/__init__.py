@@ -177,3 +177,10 @@ class Unreachable(ProviderError):
     def __init__(self, detail: str = "", *, maybe_sent: bool, **rest: object) -> None:
         super().__init__(detail, **rest)  # type: ignore[arg-type]
         self.maybe_sent = maybe_sent
+
+
+class CircuitOpen(Unreachable):
+    """The vendor has not answered for a while, so it was not asked. See ``Circuit``."""
+
+    def __init__(self, detail: str, retry_after: float) -> None:
+        super().__init__(detail, maybe_sent=False, retry_after=retry_after)

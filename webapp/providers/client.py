@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ import structlog
 
 from webapp.providers import Blocked, Busy, Misconfigured, ProviderError, Unreachable
 from webapp.providers.answers import Answer, ErrorParser, near_limit
+from webapp.providers.circuit import Circuit
 from webapp.providers.http import HttpTransport
 
 AT_ONCE = 1000  # calls in flight to one vendor from one process
@@ -37,6 +39,10 @@ class _Call:
     until: float  # by the event loop's clock
 
 
+def _utcnow() -> datetime:
+    return datetime.now(UTC)
+
+
 class VendorClient:
     """The HTTP client of one vendor."""
 
@@ -47,6 +53,7 @@ class VendorClient:
         *,
         base_url: str = "",
         at_once: int = AT_ONCE,
+        clock: Callable[[], datetime] = _utcnow,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """``base_url`` replaces the scheme and host of every call; the path stays the same."""
@@ -54,7 +61,8 @@ class VendorClient:
         self._transport = transport
         self._base_url = base_url.rstrip("/")
         self._at_once = at_once
-        self._sleep = sleep
+        self._clock, self._sleep = clock, sleep
+        self._circuits: dict[str, Circuit] = {}  # by the name of the call
         self._in_flight = 0
 
     def deadline(self) -> float:
@@ -77,7 +85,8 @@ class VendorClient:
         """The vendor's answer. Raises ``ProviderError``, also for an error ``parse_error`` finds.
 
         The log names the call by ``name``, because its URL and data may hold numbers, codes and
-        keys. ``until`` lets several calls share one ``deadline()``.
+        keys; calls of one name share a ``Circuit``. ``until`` lets several calls share one
+        ``deadline()``.
         """
         if self._in_flight >= self._at_once:
             raise Busy(f"{self.name}: {self._at_once} calls in flight", retry_after=1.0)
@@ -86,11 +95,17 @@ class VendorClient:
             request = self._transport.request(
                 method, self._at(url), params=params, data=data, headers=headers, auth=auth
             )
-            return await self._with_retries(
-                _Call(name, request, parse_error, until or self.deadline())
-            )
+            with self._circuit(name).guard():
+                return await self._with_retries(
+                    _Call(name, request, parse_error, until or self.deadline())
+                )
         finally:
             self._in_flight -= 1
+
+    def _circuit(self, name: str) -> Circuit:
+        if name not in self._circuits:
+            self._circuits[name] = Circuit(self.name, name, self._clock)
+        return self._circuits[name]
 
     def _at(self, url: str) -> str:
         if not self._base_url:

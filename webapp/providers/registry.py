@@ -44,7 +44,7 @@ class Providers:
         """``compose`` puts one of our own codes into the words of a text; ``sleep`` waits before a
         vendor is asked again; ``transport`` and ``dial`` replace the network, for HTTP and SMTP.
         """
-        self._settings, self._sleep = settings, sleep
+        self._settings, self._clock, self._sleep = settings, clock, sleep
         self._transport = HttpTransport(settings.provider_timeout, transport)
         self._clients: dict[str, VendorClient] = {}
         self.messenger = MESSENGERS[settings.messenger](settings, self._client)
@@ -62,7 +62,7 @@ class Providers:
         if vendor not in self._clients:
             base_url = getattr(self._settings, f"{vendor}_base_url")
             self._clients[vendor] = VendorClient(
-                vendor, self._transport, base_url=base_url, sleep=self._sleep
+                vendor, self._transport, base_url=base_url, clock=self._clock, sleep=self._sleep
             )
         return self._clients[vendor]
 
