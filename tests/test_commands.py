@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.mail import mail_server
 from tests.people import CONFIRMATION, NUMBER, sign_up, verify
 from tests.phone import Phone
 from tests.postgres import free_port
@@ -100,8 +101,31 @@ def test_a_worker_ends_at_once_and_well_on_sigterm(database_url: str, tmp_path: 
 async def test_the_doctor_finds_nothing_wrong_with_a_good_deployment(
     deployment: Deployment, database_url: str
 ) -> None:
-    done = await doctor(deployment, database_url)
-    assert done == (0, "All is well.\n")
+    status, words = await doctor(deployment, database_url)
+    assert status == 0
+    assert words.splitlines() == [
+        "All is well.",
+        "SMTP_URL: is not set, so no email is sent, and what needs one is not offered",
+    ]
+
+
+@ON_SQLITE
+async def test_the_doctor_finds_nothing_wrong_with_a_mail_server_that_takes_our_emails(
+    deployment: Deployment, database_url: str
+) -> None:
+    with mail_server() as server:
+        emails = {"SMTP_URL": f"smtp://127.0.0.1:{server.port}", "MAIL_FROM": "a@example.com"}
+        assert await doctor(deployment, database_url, **emails) == (0, "All is well.\n")
+
+
+@ON_SQLITE
+async def test_the_doctor_names_a_mail_server_that_does_not_answer(
+    deployment: Deployment, database_url: str
+) -> None:
+    away = {"SMTP_URL": f"smtp://127.0.0.1:{free_port()}", "MAIL_FROM": "a@example.com"}
+    status, words = await doctor(deployment, database_url, **away)
+    assert status == 1
+    assert words.startswith("SMTP_URL: the mail server says Unreachable")
 
 
 @ON_SQLITE

@@ -38,7 +38,7 @@ def mailer(
     *,
     login: str = "",
     host: str = "127.0.0.1",
-    timeout: float = 5,
+    timeout: float = 30,
 ) -> SmtpMailer:
     return SmtpMailer(
         f"{scheme}://{login}{host}:{server.port}",
@@ -134,9 +134,17 @@ async def test_many_at_once_come_over_a_few_connections(server: MailServer) -> N
     assert len(server.emails) == 40
 
 
-async def test_a_probe_sends_nothing(server: MailServer) -> None:
-    await mailer(server).probe()
+async def test_to_examine_the_server_sends_nothing(server: MailServer) -> None:
+    assert await mailer(server).examine() == []
     assert server.emails == []
+
+
+async def test_a_server_that_does_not_want_our_sender_is_found_by_examining_it(
+    server: MailServer,
+) -> None:
+    server.reply("MAIL", "550 5.7.1 Not yours")
+    [fault] = await mailer(server).examine()
+    assert "sender: 550 5.7.1" in fault.words
 
 
 # --- who is trusted ------------------------------------------------------------------------------
@@ -215,8 +223,9 @@ async def test_a_wrong_password_is_for_the_operator(authority: trustme.CA) -> No
     with mail_server(server_context(authority), auth_require_tls=False) as server:
         wrong = mailer(server, "smtps", login=f"{USER}:wrong@")
         assert isinstance(await failure(wrong), Misconfigured)
-        with pytest.raises(Misconfigured):
-            await wrong.probe()
+        [fault] = await wrong.examine()
+        assert fault.variable == "SMTP_URL"
+        assert "535" in fault.words
 
 
 async def test_a_server_that_knows_no_password_is_for_the_operator(server: MailServer) -> None:

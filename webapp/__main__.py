@@ -162,16 +162,16 @@ async def worker(settings: "Settings") -> int:
 
 
 async def doctor(settings: "Settings") -> int:
-    """Print what a deployment lacks, and nothing but that."""
+    """Print what is wrong with a deployment; where nothing is, what it goes without."""
     import logging  # noqa: PLC0415
 
     import structlog  # noqa: PLC0415
 
-    from webapp.doctor import examine  # noqa: PLC0415
+    from webapp.doctor import examine, remarks  # noqa: PLC0415
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     faults = [fault async for fault in examine(settings)]
-    _say("\n".join(faults) or "All is well.")
+    _say("\n".join(faults or ["All is well.", *remarks(settings)]))
     return 1 if faults else 0
 
 

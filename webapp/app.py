@@ -33,6 +33,7 @@ from webapp.clients.access import Access
 from webapp.database import DATABASE_ERRORS, Database
 from webapp.pages import errors
 from webapp.providers.registry import Providers
+from webapp.providers.smtp import Dial
 from webapp.routes import routes
 from webapp.settings import Settings
 from webapp.web import log as logs
@@ -70,6 +71,7 @@ class Ports:
     clock: Callable[[], datetime] = utcnow
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep  # before a vendor is asked again
     transport: httpx.AsyncBaseTransport | None = None  # in place of the network to the vendors
+    dial: Dial | None = None  # in place of the network to the mail server
 
 
 def create_app(settings: Settings, ports: Ports = Ports()) -> Starlette:
@@ -93,12 +95,21 @@ def _with_sandbox(
     settings: Settings, ports: Ports, table: list[BaseRoute], templates: Templates
 ) -> Starlette:
     """The application beside its pretend phone network. Not imported in production."""
-    from webapp.development import Network, simulated_hosts, with_credentials  # noqa: PLC0415
+    from webapp.development import (  # noqa: PLC0415
+        Network,
+        dial,
+        simulated_hosts,
+        with_credentials,
+    )
     from webapp.pages import gallery  # noqa: PLC0415
     from webapp.sandbox import Sandbox  # noqa: PLC0415
 
     sandbox = Sandbox(ports.clock)
-    ports = replace(ports, transport=ports.transport or Network(sandbox, simulated_hosts(settings)))
+    ports = replace(
+        ports,
+        transport=ports.transport or Network(sandbox, simulated_hosts(settings)),
+        dial=ports.dial or dial(settings, sandbox),
+    )
     pages = [
         Route("/sandbox/gallery", gallery.index),
         Route("/sandbox/gallery/{state}", gallery.show),
@@ -161,6 +172,7 @@ def connect_providers(settings: Settings, ports: Ports) -> Providers:
         clock=ports.clock,
         sleep=ports.sleep,
         transport=ports.transport,
+        dial=ports.dial,
     )
 
 

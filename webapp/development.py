@@ -1,4 +1,7 @@
-"""Development's settings and network: the sandbox stands in for vendors without credentials."""
+"""Development's settings and network: the sandbox stands in for vendors without credentials.
+
+Without a mail server, it is one.
+"""
 
 from dataclasses import fields, replace
 from typing import Any
@@ -6,9 +9,12 @@ from typing import Any
 import httpx
 
 from webapp.providers.http import Pools
+from webapp.providers.smtp import Dial
 from webapp.sandbox import TWINS, Sandbox
 from webapp.sandbox.twin import Twin
 from webapp.settings import Settings
+
+MAIL_SERVER, SENDER = "smtp://sandbox.invalid", "no-reply@sandbox.invalid"
 
 
 def simulated(settings: Settings) -> list[type[Twin]]:
@@ -33,7 +39,14 @@ def with_credentials(settings: Settings) -> Settings:
         own = [one.name for one in fields(settings) if one.name.startswith(f"{twin.name}_")]
         values: dict[str, Any] = {**dict.fromkeys(own, ""), **twin.credentials}
         settings = replace(settings, **values)
+    if not settings.smtp_url:
+        settings = replace(settings, smtp_url=MAIL_SERVER, mail_from=settings.mail_from or SENDER)
     return settings
+
+
+def dial(settings: Settings, sandbox: Sandbox) -> Dial | None:
+    """How emails reach the sandbox's mailbox; None where there is a mail server."""
+    return None if settings.smtp_url else sandbox.mailbox.dial
 
 
 class Network(httpx.AsyncBaseTransport):

@@ -37,6 +37,13 @@ async def examine(settings: Settings) -> AsyncIterator[str]:
         )
 
 
+def remarks(settings: Settings) -> list[str]:
+    """What is no fault, but good to know."""
+    if settings.smtp_url:
+        return []
+    return ["SMTP_URL: is not set, so no email is sent, and what needs one is not offered"]
+
+
 async def _database(settings: Settings) -> AsyncIterator[str]:
     database = Database(settings.database_url)
     await database.open()
@@ -55,6 +62,7 @@ async def _providers(settings: Settings) -> AsyncIterator[str]:
         faults = [
             *await providers.verifier.examine(settings.allowed_countries),
             *await providers.messenger.examine(settings.allowed_countries),
+            *(await providers.mailer.examine() if providers.mailer else ()),
         ]
     finally:
         await providers.aclose()

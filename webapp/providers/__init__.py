@@ -106,8 +106,8 @@ class Mailer(Protocol):
         that ended in silence arrived.
         """
 
-    async def probe(self) -> None:
-        """Ask the vendor whether we are set up right; sends nothing. Raises ``ProviderError``."""
+    async def examine(self) -> list[SetupFault]:
+        """Ask the server whether it takes emails from us. Sends nothing, and raises nothing."""
 
 
 class ProviderError(Exception):

@@ -1,4 +1,4 @@
-"""The simulated phone network of development: vendors as ASGI applications, and the phone."""
+"""The simulated network of development: vendors as ASGI applications, mailboxes, the phone."""
 
 import asyncio
 from collections import Counter
@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from webapp.sandbox.account import Account
 from webapp.sandbox.authy import Authy
 from webapp.sandbox.faults import Faults
+from webapp.sandbox.mailbox import Mailbox
 from webapp.sandbox.messages import Messages
 from webapp.sandbox.pages import Pages, Render
 from webapp.sandbox.phone import Inbox
@@ -32,7 +33,7 @@ class Sandbox:
 
     ``vendor_app`` answers as the vendor of the requested host. At any other host, as when it is
     served over loopback and a base URL points to it, each vendor answers at its own paths, and the
-    phone's messages are there too.
+    phone's messages are there too. Emails arrive by ``mailbox``.
     """
 
     def __init__(
@@ -47,7 +48,8 @@ class Sandbox:
         self.calls: Counter[str] = Counter()  # vendor calls by resource: "VerificationCheck"
         self._twins = [twin(self.inbox, clock) for twin in TWINS]
         self.faults = Faults(self._twins, sleep)
-        self._pages = Pages(self.inbox, self.faults)
+        self.mailbox = Mailbox(self.inbox, sleep)
+        self._pages = Pages(self.inbox, self.faults, self.mailbox)
         self._json_pages = application(self._pages.json_routes())
 
     def fail(self, fault: str, count: int = 1) -> None:

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from webapp.sandbox.faults import Faults
+from webapp.sandbox.mailbox import Mailbox
 from webapp.sandbox.phone import Inbox
 
 Render = Callable[[Request, str, dict[str, Any]], Response]
@@ -16,8 +17,8 @@ Render = Callable[[Request, str, dict[str, Any]], Response]
 class Pages:
     """The pages and JSON with which developers use the network."""
 
-    def __init__(self, inbox: Inbox, faults: Faults) -> None:
-        self._inbox, self._faults = inbox, faults
+    def __init__(self, inbox: Inbox, faults: Faults, mailbox: Mailbox) -> None:
+        self._inbox, self._faults, self._mailbox = inbox, faults, mailbox
 
     def routes(self, render: Render) -> list[BaseRoute]:
         """Every page; ``render(request, template, context)`` makes HTML."""
@@ -37,20 +38,24 @@ class Pages:
         ]
 
     async def messages(self, request: Request) -> Response:
-        """The messages to the number ``to``, or all of them, newest first."""
+        """The messages to the number or address ``to``, or all of them, newest first."""
         to = request.query_params.get("to", "").strip()  # a bare + in a query is a space
-        if to and not to.startswith("+"):
+        if "@" in to:
+            to = to.replace(" ", "+")
+        elif to and not to.startswith("+"):
             to = f"+{to}"
         return JSONResponse(self._inbox.messages(to), headers={"Cache-Control": "no-store"})
 
     async def fail(self, request: Request) -> Response:
-        """Let the next ``count`` vendor calls run into ``fault``."""
+        """Let the next ``count`` vendor calls, or emails, run into ``fault``."""
         fields = await request.form()
         fault, count = str(fields.get("fault", "")), str(fields.get("count", "1"))
         if not (count.isascii() and count.isdigit() and 1 <= int(count[:5]) <= 1000):  # noqa: PLR2004
             return JSONResponse({"error": "count is a number from 1 to 1000"}, 400)
+        emails = fields.get("channel") == "email"
         try:
-            self._faults.add(fault, int(count))
+            (self._mailbox.fail if emails else self._faults.add)(fault, int(count))
         except ValueError:
-            return JSONResponse({"error": "no such fault", "faults": self._faults.names()}, 400)
+            names = self._mailbox.faults() if emails else self._faults.names()
+            return JSONResponse({"error": "no such fault", "faults": names}, 400)
         return JSONResponse({"fault": fault, "count": int(count)})

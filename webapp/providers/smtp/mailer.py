@@ -13,7 +13,7 @@ import structlog
 from aiosmtplib import SMTP
 from aiosmtplib.errors import SMTPException, SMTPNotSupported
 
-from webapp.providers import Blocked, Email, Misconfigured, ProviderError
+from webapp.providers import Blocked, Email, Misconfigured, ProviderError, SetupFault
 from webapp.providers.smtp.errors import Stage, error_from
 from webapp.providers.smtp.message import compose, needs_utf8, parse_recipient, parse_sender
 from webapp.settings import Settings
@@ -108,9 +108,14 @@ class SmtpMailer:
 
         await self._converse("send", hand_over)
 
-    async def probe(self) -> None:
-        """Ask whether the server takes emails from us; sends none. Raises ``ProviderError``."""
-        await self._converse("probe", lambda talk: talk.give_sender(self._sender))
+    async def examine(self) -> list[SetupFault]:
+        """Ask the server whether it takes emails from us. Sends nothing, and raises nothing."""
+        try:
+            await self._converse("examine", lambda talk: talk.give_sender(self._sender))
+        except ProviderError as error:
+            words = f"the mail server says {type(error).__name__}: {error.detail}"
+            return [SetupFault("SMTP_URL", words)]
+        return []
 
     async def _converse(self, call: str, say: Callable[[_Conversation], Awaitable[None]]) -> None:
         talk, began = _Conversation(), _now()
