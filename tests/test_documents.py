@@ -29,3 +29,11 @@ def test_every_file_that_a_document_names_exists(document: Path) -> None:
 
 def test_the_first_page_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 130
+
+
+@pytest.mark.parametrize("folder", ["webapp", "webapp/accounts"])
+def test_the_architecture_draws_every_room(folder: str) -> None:
+    plan = (ROOT / "docs" / "architecture.md").read_text().split("```")[1]
+    drawn = {line.split()[0].rstrip("/") for line in plan.splitlines() if line.strip()}
+    rooms = {path.name for path in (ROOT / folder).iterdir() if not path.name.startswith("__")}
+    assert rooms - drawn == set()
