@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
-from playwright.sync_api import Page, Request, Route, expect
+from playwright.sync_api import Locator, Page, Request, Route, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.person import PASSWORD, Person, wrong
@@ -138,6 +138,19 @@ def test_the_right_code_pasted_over_a_wrong_one_sends_itself(person: Person) -> 
     expect(person.page.locator("#code-error")).to_be_visible()
     paste(person.page, right)
     person.is_at("account")
+
+
+def test_the_digits_of_a_code_are_large_and_apart(person: Person) -> None:
+    person.sign_up()
+    code, text = person.field("6-digit code"), person.page.locator("body")
+    assert pixels(code, "font-size") > pixels(text, "font-size")
+    assert pixels(code, "letter-spacing") > 0
+
+
+def pixels(element: Locator, name: str) -> float:
+    """A length of the element's style, as computed; 0 where it is none."""
+    style = "(element, name) => parseFloat(getComputedStyle(element).getPropertyValue(name)) || 0"
+    return float(element.evaluate(style, name))
 
 
 def test_a_typed_code_waits_for_the_button(person: Person) -> None:

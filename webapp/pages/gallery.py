@@ -129,6 +129,7 @@ SIGNUP = {
     "signup-errors": _signup("Every field wrong", WRONG),
     "signup-no-country": _signup("No country chosen", TYPED | {"country": ""}),
     "signup-short-number": _signup("Number too short", TYPED | {"phone": "0740"}),
+    "signup-number-abroad": _signup("Another country's", TYPED | {"phone": "49 1512 3456789"}),
     "signup-landline": _signup("A landline", TYPED | {"phone": "020 7946 0000"}),
     "signup-premium": _signup("A special-rate number", TYPED | {"phone": "0909 879 0000"}),
     "signup-short-password": _signup("Password too short", TYPED | {"password": "heron"}),
