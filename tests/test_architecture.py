@@ -25,6 +25,7 @@ KNOWS: dict[str, set[str]] = {
     "connections": set(),
     "database": set(),
     "settings": set(),
+    "server": {"workers"},
     "workers": set(),
 }
 MODULES = sorted((ROOT / "webapp").rglob("*.py"))

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 from collections.abc import AsyncIterator
 
 import httpx
@@ -87,9 +88,20 @@ async def test_a_sigterm_lets_a_request_finish_and_ends_without_fault(
     asked = lambda: vendor.calls["Verifications"] > 0  # noqa: E731
     await asyncio.to_thread(wait_for, asked, web.popen, web.log)
     web.signal(signal.SIGTERM)
+    await asyncio.to_thread(wait_for, lambda: refused(web), web.popen, web.log)
+    assert not arriving.done(), "It came too soon to show that the port is closed meanwhile"
     answer = await arriving
     assert (answer.status_code, answer.headers["Location"]) == (303, "/verification")
     assert await asyncio.to_thread(web.popen.wait, 30) in {0, -signal.SIGTERM}
+
+
+def refused(web: Process) -> bool:
+    """Whether the port takes no more connections, not even into a queue."""
+    try:
+        socket.create_connection(("127.0.0.1", int(web.url.rpartition(":")[2])), timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 async def test_answers_name_neither_the_server_nor_its_version(client: httpx.AsyncClient) -> None:

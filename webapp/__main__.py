@@ -1,30 +1,22 @@
-"""The commands: dev, web, migrate, worker, doctor.
-
-What they need they import themselves: the process above the web workers is to stay small.
-"""
+"""The commands: dev, web, migrate, worker, doctor."""
 
 import argparse
-import os
+import asyncio
+import logging
+import signal
 import sys
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import socket
+import structlog
+import uvloop
 
-    from webapp.settings import Settings
-    from webapp.workers import Supervisor
-
-SERVER: dict[str, Any] = {
-    "loop": "uvloop",
-    "http": "httptools",
-    "ws": "none",
-    "lifespan": "on",
-    "access_log": False,  # ours is without personal data
-    "log_config": None,
-    "proxy_headers": False,  # ours counts the hops
-    "server_header": False,
-}
+from webapp import server
+from webapp.accounts.sending.delivery import delivering
+from webapp.app import create_app
+from webapp.database import DATABASE_ERRORS, Database
+from webapp.doctor import examine, remarks
+from webapp.settings import Settings
 
 
 def main() -> None:
@@ -57,76 +49,29 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(command: Callable[["Settings"], Coroutine[Any, Any, int]]) -> None:
-    import uvloop  # noqa: PLC0415
-
-    from webapp.settings import Settings  # noqa: PLC0415
-
+def _run(command: Callable[[Settings], Coroutine[Any, Any, int]]) -> None:
     sys.exit(uvloop.run(command(Settings.from_environment())))
 
 
 def dev(host: str, port: str | None) -> None:
     """Migrate, then serve for development."""
-    import asyncio  # noqa: PLC0415
-
-    import uvicorn  # noqa: PLC0415
-
-    from webapp.app import create_app  # noqa: PLC0415
-    from webapp.settings import Settings  # noqa: PLC0415
-
     settings = Settings.from_environment(development=True, **({"PORT": port} if port else {}))
+    listener = server.listen(settings.port, host)
     asyncio.run(migrate(settings))
     app = create_app(settings)
     _say(f"\n  Sign up  {settings.base_url}\n  Phone    {settings.base_url}/sandbox/phone\n")
-    uvicorn.run(app, host=host, port=settings.port, timeout_graceful_shutdown=5, **SERVER)
+    server.serve(app, listener)
 
 
 def web() -> None:
-    """Serve as deployed, by ``WEB_CONCURRENCY`` workers.
-
-    Whether the two variables read here are good is for the first worker to find, with the others.
-    """
-    from webapp.workers import Supervisor, listeners  # noqa: PLC0415
-
-    port = _number("PORT", 8000, 65_535)
-    try:
-        sockets = listeners(port, _number("WEB_CONCURRENCY", 1, 64))
-    except OSError as error:
-        sys.exit(f"PORT: cannot listen at {port}: {error.strerror}")
-    Supervisor(sockets, _work).run()
+    """Serve as deployed, by ``WEB_CONCURRENCY`` workers."""
+    settings = Settings.from_environment()
+    app = create_app(settings)
+    server.serve_by_workers(app, server.listen(settings.port), settings.web_concurrency)
 
 
-def _number(variable: str, default: int, most: int) -> int:
-    value = os.environ.get(variable, "").strip()
-    return int(value) if value.isdecimal() and 0 < int(value) <= most else default
-
-
-def _work(family: "Supervisor", listener: "socket.socket") -> None:
-    """One worker of the web process."""
-    import gc  # noqa: PLC0415
-
-    gc.disable()  # nothing that is imported is ever garbage
-    import uvicorn  # noqa: PLC0415
-
-    from webapp.app import production  # noqa: PLC0415
-
-    app = production()
-    gc.freeze()
-    gc.enable()
-    config = uvicorn.Config(
-        app,
-        **SERVER,
-        timeout_graceful_shutdown=25,  # a platform kills after 30 seconds
-        callback_notify=family.ready,
-        timeout_notify=5,
-    )
-    uvicorn.Server(config).run([listener])
-
-
-async def migrate(settings: "Settings") -> int:
+async def migrate(settings: Settings) -> int:
     """Apply the migrations that the database lacks."""
-    from webapp.database import DATABASE_ERRORS, Database  # noqa: PLC0415
-
     database = Database(settings.database_url)
     await database.open()
     try:
@@ -139,14 +84,8 @@ async def migrate(settings: "Settings") -> int:
     return 0
 
 
-async def worker(settings: "Settings") -> int:
+async def worker(settings: Settings) -> int:
     """Deliver the outbox until SIGTERM or SIGINT; what is in flight is finished first."""
-    import asyncio  # noqa: PLC0415
-    import signal  # noqa: PLC0415
-
-    from webapp.accounts.sending.delivery import delivering  # noqa: PLC0415
-    from webapp.app import create_app  # noqa: PLC0415
-
     state = create_app(settings).state
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -161,14 +100,8 @@ async def worker(settings: "Settings") -> int:
     return 0
 
 
-async def doctor(settings: "Settings") -> int:
+async def doctor(settings: Settings) -> int:
     """Print what is wrong with a deployment; where nothing is, what it goes without."""
-    import logging  # noqa: PLC0415
-
-    import structlog  # noqa: PLC0415
-
-    from webapp.doctor import examine, remarks  # noqa: PLC0415
-
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     faults = [fault async for fault in examine(settings)]
     _say("\n".join(faults or ["All is well.", *remarks(settings)]))

@@ -241,8 +241,3 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         if settings.outbox_in_web:
             await stack.enter_async_context(delivering(state.outbox))
         yield
-
-
-def production() -> Starlette:
-    """For the Procfile's ``web``; a faulty setting ends the process with a line for each."""
-    return create_app(Settings.from_environment())
