@@ -208,7 +208,7 @@ def lightened(application: Starlette) -> Starlette:
     `test_asvs` holds what a hash costs, and in a deployment all is as it is.
     """
     state = prepared(application).state
-    state.flow = replace(state.flow, hasher=Hasher(state.flow.hasher.threads, CHEAPEST))
+    state.site = replace(state.site, hasher=Hasher(state.site.hasher.threads, CHEAPEST))
     return application
 
 

@@ -191,16 +191,10 @@ class Person:
         """What this person types into the form."""
         return ADA | {"phone": self.number, "email": self.email, "password": PASSWORD}
 
-    async def form(self) -> dict[str, str]:
-        """The sign-up form filled in, with its hidden key."""
-        page = await self.visitor.visit("/signup")
-        key = page.html.css_first("input[name=key]")
-        assert key
-        return self.answers | {"key": key.attributes["value"] or ""}
-
     async def sign_up(self, **changes: str) -> None:
         """As far as the code step."""
-        page = await self.visitor.post("/signup", await self.form() | changes)
+        await self.visitor.visit("/signup")
+        page = await self.visitor.post("/signup", self.answers | changes)
         assert (page.status, page.step) == (200, "verification"), page.text
 
     async def code(self) -> str:

@@ -36,16 +36,18 @@ pytestmark = NO_THROTTLE
 TEN_MINUTES, HOUR, DAY = 600, 3600, 86_400
 BRITISH = count(7_400_100_000)  # one prefix: +44 740
 FARTHER = count(7_911_100_000)  # another: +44 791
+STRANGERS = count(1)
 
 
 class Stranger:
-    """One browser of many that share a client: number, address and cookie are its own."""
+    """One browser of many that share a client: number, email, address and cookie are its own."""
 
     def __init__(
         self, client: httpx.AsyncClient, number: str = "", address: str = "192.0.2.1"
     ) -> None:
         self.client, self.address, self.cookie = client, address, ""
         self.number = number or f"+44{next(BRITISH)}"
+        self.email = f"eve{next(STRANGERS)}@example.com"
 
     async def post(self, path: str, **fields: str) -> httpx.Response:
         headers = {
@@ -61,7 +63,8 @@ class Stranger:
 
     async def sign_up(self, **changes: str) -> int:
         """The answer's status: 303 leads on to the code."""
-        return (await self.post("/signup", **(ADA | {"phone": self.number} | changes))).status_code
+        answers = ADA | {"email": self.email, "phone": self.number} | changes
+        return (await self.post("/signup", **answers)).status_code
 
     async def resend(self) -> int:
         return (await self.post("/verification/resend")).status_code
@@ -608,33 +611,55 @@ async def test_the_hint_about_a_password_falls_silent_rather_than_cost_without_e
     assert answers == [200] * 600 + [204]
 
 
-# The idempotency key of a form
+# The same answers again
 
 
-async def test_the_key_of_a_form_opens_nobodys_sign_up_without_its_password(
-    client: httpx.AsyncClient, sandbox: Sandbox, visitor: Visitor, phone: Phone
+async def test_the_answers_of_a_sign_up_open_it_to_nobody_without_its_password(
+    client: httpx.AsyncClient, sandbox: Sandbox, visitor: Visitor
 ) -> None:
-    await sign_up(visitor, key="the same key")
+    await sign_up(visitor)
     client.cookies.clear()
-    thief = Stranger(client, NUMBER)
-    answers = ADA | {"key": "the same key", "password": "correct battery staple"}
-    assert (await thief.post("/signup", **answers)).status_code == 303
-    assert await User.all().count() == 2
-    owner = Stranger(client, NUMBER)
-    assert (await owner.post("/signup", **(ADA | {"key": "the same key"}))).status_code == 303
+    thief, again, owner = (Stranger(client, NUMBER) for _ in range(3))
+    for stranger in (thief, again):  # the second sends the thief's form once more
+        answers = ADA | {"password": "correct battery staple"}
+        assert (await stranger.post("/signup", **answers)).status_code == 303
+        assert await User.all().count() == 2
+    assert (await owner.post("/signup", **ADA)).status_code == 303
     assert await User.all().count() == 2, "The same answers and password are the same sign-up."
+    assert went_out(sandbox) == 2
     assert await owner.verify(sandbox) == 303
-    account = await client.get("/account", headers={"Cookie": thief.cookie})
-    assert 'data-verified="false"' in account.text
+    for cookie in (thief.cookie, again.cookie):
+        account = await client.get("/account", headers={"Cookie": cookie})
+        assert 'data-verified="false"' in account.text
 
 
-async def test_a_key_that_was_used_up_begins_a_sign_up_of_its_own(
-    client: httpx.AsyncClient, sandbox: Sandbox, visitor: Visitor, phone: Phone
+async def test_the_answers_of_a_verified_account_begin_a_sign_up_of_their_own(
+    client: httpx.AsyncClient, visitor: Visitor, phone: Phone
 ) -> None:
-    await sign_up(visitor, key="the same key")
+    await sign_up(visitor)
     await verify(visitor, phone)
     client.cookies.clear()
     again = Stranger(client, NUMBER)
-    assert (await again.post("/signup", **(ADA | {"key": "the same key"}))).status_code == 303
+    assert (await again.post("/signup", **ADA)).status_code == 303
     account = await client.get("/account", headers={"Cookie": again.cookie})
     assert 'data-verified="false"' in account.text
+
+
+@pytest.mark.parametrize("provider", ["codes"])  # in which only we count
+async def test_whoever_spent_all_guesses_and_begins_again_with_the_same_answers_gets_a_new_code(
+    client: httpx.AsyncClient, visitor: Visitor, phone: Phone
+) -> None:
+    await sign_up(visitor)
+    code = await phone.code(NUMBER)
+    for _ in range(4):
+        await visitor.post("/verification", {"code": wrong(code)})
+    page = await visitor.post("/verification", {"code": wrong(code)})
+    assert "Too many wrong codes" in page.text
+    for browser in ("the same", "another"):
+        if browser == "another":
+            client.cookies.clear()
+        page = await visitor.post("/signup", ADA)
+        assert (page.status, page.step) == (200, "verification")
+        assert page.html.css_first("#code")
+    assert len(await phone.texts(NUMBER)) == 2, "The second browser joins the new sign-up."
+    assert (await visitor.post("/verification", {"code": await phone.code(NUMBER)})).verified

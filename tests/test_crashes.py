@@ -98,7 +98,7 @@ def verified(web: Site, person: Person) -> int:
 async def test_killed_while_the_first_code_is_sent_the_same_form_leads_on(
     web: Site, ada: Person, acted: str
 ) -> None:
-    form = await ada.form()
+    form = ada.answers
     hold = web.vendor.hold("Verifications", acted=acted, To=ada.number)
     await killed_while_the_vendor_has(web, hold, ada, "/signup", form)
     page = await ada.post("/signup", form)
@@ -326,9 +326,7 @@ async def test_a_vendor_that_hangs_does_not_take_the_pages_down_with_it(
     async with AsyncExitStack() as stack:
         stuck = [await stack.enter_async_context(web.person()) for _ in range(30)]
         holds = [web.vendor.hold("Verifications", To=person.number) for person in stuck]
-        asking = [
-            asyncio.create_task(person.send("/signup", await person.form())) for person in stuck
-        ]
+        asking = [asyncio.create_task(person.send("/signup", person.answers)) for person in stuck]
         for hold in holds:
             await hold.reached()
         page = await ada.visitor.visit("/signup")
@@ -572,7 +570,7 @@ async def test_a_disk_that_takes_no_more_is_told_in_words_and_corrupts_nothing(
         async with running.person() as ada, running.person() as eve:
             await ada.sign_up()
             limit_files(web, largest(path, Path(f"{path}-wal")))
-            form = await eve.form()
+            form = eve.answers
             refused = await eve.post("/signup", form)
             assert (refused.status, refused.step) == (503, "signup")
             assert "Nothing you typed is lost" in refused.text

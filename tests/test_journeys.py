@@ -2,6 +2,7 @@
 
 import httpx
 import pytest
+from starlette.applications import Starlette
 
 from tests.conftest import Clock
 from tests.people import (
@@ -17,6 +18,8 @@ from tests.people import (
 )
 from tests.phone import Phone
 from tests.visitor import Visitor
+from webapp.accounts.people.passwords import Hasher
+from webapp.accounts.people.users import User
 from webapp.sandbox import Sandbox
 
 EVERY_PROVIDER = pytest.mark.parametrize("provider", ["twilio", "codes", "authy"])
@@ -390,6 +393,47 @@ async def test_the_same_form_sent_twice_is_one_sign_up(visitor: Visitor, phone: 
     second = await visitor.submit("/signup", **ADA)
     assert (first.step, second.step) == ("verification", "verification")
     assert len(await phone.texts(NUMBER)) == 1
+
+
+@BOTH_WAYS
+async def test_the_form_of_a_second_tab_corrects_the_name_and_the_password_and_sends_nothing(
+    app: Starlette, visitor: Visitor, phone: Phone
+) -> None:
+    second_tab = await visitor.visit("/signup")
+    await visitor.submit("/signup", **ADA)
+    visitor.page = second_tab
+    corrections = {"name": "Ada King", "email": "Ada@example.com", "password": "seven quiet herons"}
+    page = await visitor.submit("/signup", **(ADA | corrections))
+    assert (page.status, page.path, page.step) == (200, "/verification", "verification")
+    assert len(await phone.texts(NUMBER)) == 1
+    page = await verify(visitor, phone)
+    assert page.verified is True
+    assert "Ada King" in page.text
+    ada = await User.get()
+    hasher: Hasher = app.state.site.hasher
+    assert await hasher.verify(corrections["password"], ada.password_hash)
+    assert not await hasher.verify(PASSWORD, ada.password_hash)
+
+
+async def test_another_number_in_a_second_tab_is_another_sign_up(
+    visitor: Visitor, phone: Phone
+) -> None:
+    second_tab = await visitor.visit("/signup")
+    await visitor.submit("/signup", **ADA)
+    visitor.page = second_tab
+    await visitor.submit("/signup", **(ADA | {"phone": OTHER_NUMBER}))
+    assert len(await phone.texts(OTHER_NUMBER)) == 1
+    assert (await verify(visitor, phone, OTHER_NUMBER)).verified is True
+
+
+async def test_a_form_sent_again_after_verification_leads_to_the_account(
+    visitor: Visitor, phone: Phone
+) -> None:
+    await sign_up(visitor)
+    await verify(visitor, phone)
+    page = await visitor.post("/signup", ADA)
+    assert (page.path, page.verified) == ("/account", True)
+    assert len(await phone.texts(NUMBER)) == 2  # the code and the confirmation
 
 
 async def test_two_with_one_email_do_not_block_each_other_and_the_first_to_verify_has_it(

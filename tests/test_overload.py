@@ -17,7 +17,7 @@ pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 async def test_whom_we_cannot_serve_in_time_we_turn_away_at_once_and_in_words(
     app: Starlette, visitor: Visitor, client: httpx.AsyncClient
 ) -> None:
-    hasher = app.state.flow.hasher
+    hasher = app.state.site.hasher
     hasher.seconds = 60.0 * hasher.threads * SHARE  # as measured on a machine so slow, or so busy
     over = threading.Event()
     for _ in range(hasher.threads):
@@ -36,7 +36,7 @@ async def test_whom_we_cannot_serve_in_time_we_turn_away_at_once_and_in_words(
 
 
 async def test_a_queue_that_moves_takes_a_burst(app: Starlette, client: httpx.AsyncClient) -> None:
-    app.state.flow.hasher.seconds = 0.03
+    app.state.site.hasher.seconds = 0.03
     origin = {"Origin": app.state.settings.base_url}
     people = [
         ADA | {"email": f"ada{n}@example.com", "phone": f"0740012{3000 + n}"} for n in range(9)

@@ -232,7 +232,7 @@ async def test_a_number_changed_twice_at_once_is_sent_one_text(racing: Site, ada
 async def test_a_sign_up_clicked_several_times_is_one_account_and_one_text(
     racing: Site, ada: Person, clicks: int
 ) -> None:
-    form = await ada.form()
+    form = ada.answers
     async with AsyncExitStack() as stack:
         # One browser's clicks, but for the cookie jar: each answer's own session has to work.
         tabs = [await stack.enter_async_context(racing.person(ada.number)) for _ in range(clicks)]

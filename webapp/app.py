@@ -5,7 +5,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,12 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route
 
-from webapp.accounts.journeys.flow import Flow
+from webapp.accounts.forms import EXPECTED_CODE_LENGTH
+from webapp.accounts.journeys.site import Site
 from webapp.accounts.people.passwords import Hasher
 from webapp.accounts.policy.rules import (
     ANSWERS_PER_SESSION,
+    CODE_LIFETIME,
     HINTS_PER_IP,
     SESSION_LIFETIME,
     SpendingLimits,
@@ -32,6 +34,7 @@ from webapp.clients import session
 from webapp.clients.access import Access
 from webapp.database import DATABASE_ERRORS, Database
 from webapp.pages import errors
+from webapp.pages.step import REDIRECTS, redirected
 from webapp.providers.registry import Providers
 from webapp.providers.smtp import Dial
 from webapp.routes import routes
@@ -52,12 +55,15 @@ from webapp.web.security import (
     origin_of,
 )
 from webapp.web.static import Assets
-from webapp.web.templates import Templates
+from webapp.web.templates import PageCache, Templates
 from webapp.web.throttle import Throttle
 
 log = structlog.get_logger(__name__)
 ROOT = Path(__file__).resolve().parent.parent
 POOL_OF_ALL = 18  # connections of all web processes; the smallest hosted PostgreSQL allows 20
+
+
+CACHED_PAGES = 64  # of some 40 KB each
 
 
 def utcnow() -> datetime:
@@ -84,6 +90,8 @@ def create_app(settings: Settings, ports: Ports = Ports()) -> Starlette:
         reload=settings.development,
         site_name=settings.site_name,
         development=settings.development,
+        code_minutes=CODE_LIFETIME // timedelta(minutes=1),
+        code_digits=EXPECTED_CODE_LENGTH,
     )
     assemble = _with_sandbox if settings.development else _assemble
     app = assemble(settings, ports, routes(assets), templates)
@@ -126,7 +134,9 @@ def _assemble(
 ) -> Starlette:
     app = Starlette(routes=table, lifespan=_lifespan, exception_handlers=_handlers())
     state = app.state
-    state.settings, state.templates, state.prepared = settings, templates, {}
+    state.settings, state.templates = settings, templates
+    state.empty_forms = PageCache(0 if settings.development else CACHED_PAGES)
+    state.client_ip = partial(client_ip, hops=settings.trusted_proxy_hops)
     state.cookie = SessionCookie(https=settings.https, lifetime=SESSION_LIFETIME)
     state.database = Database(
         settings.database_url, pool_size=max(2, POOL_OF_ALL // settings.web_concurrency)
@@ -147,13 +157,14 @@ def _assemble(
         settings.sends_per_phone, settings.sends_per_hour, settings.prefix_brake
     )
     state.outbox = Outbox(state.providers.messenger, spending, ports.clock)
-    state.flow = Flow(
+    state.site = Site(
         verifier=state.providers.verifier,
         outbox=state.outbox,
         hasher=Hasher(hash_threads(settings)),
         spending=spending,
         secret_key=settings.secret_key,
-        site_name=settings.site_name,
+        name=settings.site_name,
+        countries=settings.allowed_countries,
         clock=ports.clock,
     )
     state.access = Access.from_settings(settings, state.cookie, ports.clock)
@@ -218,7 +229,11 @@ def _hosts(settings: Settings) -> list[str]:
 
 
 def _handlers() -> dict[Any, Any]:
-    return dict.fromkeys(DATABASE_ERRORS, errors.database_away) | {HTTPException: errors.http_error}
+    return (
+        dict.fromkeys(DATABASE_ERRORS, errors.database_away)
+        | dict.fromkeys(REDIRECTS, redirected)
+        | {HTTPException: errors.http_error}
+    )
 
 
 @asynccontextmanager
@@ -230,7 +245,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         stack.push_async_callback(state.database.close)
         stack.push_async_callback(state.providers.aclose)
         stack.push_async_callback(state.throttle.aclose)
-        stack.callback(state.flow.hasher.close)
+        stack.callback(state.site.hasher.close)
         if settings.web_concurrency > 1 and not settings.redis_url:
             log.warning(
                 "throttles_are_per_process", processes=settings.web_concurrency, set="REDIS_URL"

@@ -4,7 +4,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
 from webapp.clients import session
-from webapp.pages import account, entry, hints, signup, verification
+from webapp.pages import account, entry, hints, phone, signup, verification
 
 
 def routes(static: ASGIApp) -> list[BaseRoute]:
@@ -15,8 +15,8 @@ def routes(static: ASGIApp) -> list[BaseRoute]:
         Route("/verification", verification.show),
         Route("/verification", verification.submit, methods=["POST"]),
         Route("/verification/resend", verification.resend, methods=["POST"]),
-        Route("/verification/phone", verification.show_phone),
-        Route("/verification/phone", verification.submit_phone, methods=["POST"]),
+        Route("/verification/phone", phone.show),
+        Route("/verification/phone", phone.submit, methods=["POST"]),
         Route("/account", account.show),
         Route("/signout", account.sign_out, methods=["POST"]),
         Route("/session", session.show),

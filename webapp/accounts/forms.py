@@ -30,16 +30,26 @@ def typed(form: Typed, name: str) -> str:
 
 
 @dataclass
-class _Form:
+class Form:
+    """What was typed, and what is wrong with it: by field, and with the step as a whole."""
+
     errors: dict[str, str] = field(default_factory=dict, kw_only=True)
+    problem: str | None = field(default=None, kw_only=True)
 
     @property
     def valid(self) -> bool:
         return not self.errors
 
+    def blame(self, words: str, name: str | None) -> None:
+        """Say ``words`` beside the field ``name``; about the whole step if the form has none."""
+        if name in self.__dataclass_fields__:
+            self.errors[name] = words
+        else:
+            self.problem = words
+
 
 @dataclass
-class PhoneForm(_Form):
+class PhoneForm(Form):
     """A number and the country it is dialled in."""
 
     country: str = ""
@@ -91,6 +101,19 @@ class SignupForm(PhoneForm):
         self.check_password(site)
         return self
 
+    def profile(self) -> dict[str, Any]:
+        """A valid form's answers by column of ``users``, but for the password.
+
+        Whatever is in here is saved, and tells one sign-up from another.
+        """
+        assert self.number  # noqa: S101 - a valid form has one
+        return {
+            "name": self.name,
+            "email": self.clean_email,
+            "country": self.number.country,
+            "phone": self.number.e164,
+        }
+
     def check_name(self) -> None:
         if not self.name:
             self.errors["name"] = "Enter your name"
@@ -118,7 +141,7 @@ class SignupForm(PhoneForm):
 
 
 @dataclass
-class CodeForm(_Form):
+class CodeForm(Form):
     """A one-time code, as people type and paste it."""
 
     code: str = ""

@@ -1,38 +1,44 @@
 """Step 3: the account, and the way out of it."""
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts.challenges.verifications import Verification
+from webapp.accounts.challenges.verifications import Outcome, Verification
 from webapp.accounts.people import phones, sessions
 from webapp.accounts.people.users import User
-from webapp.pages.step import ACCOUNT, SIGNUP, cookie, email_taken, go, visitor
+from webapp.pages import state
+from webapp.pages.step import ACCOUNT, SIGNUP, go, require_visitor
 from webapp.web.templates import page
+
+TEMPLATE = "steps/account.html"
 
 
 async def show(request: Request) -> Response:
-    there = await visitor(request)
-    return render_step(request, *there) if there else go(SIGNUP)
+    return render(request, *await require_visitor(request))
 
 
-def render_step(request: Request, user: User, verification: Verification) -> Response:
+def render(request: Request, user: User, verification: Verification) -> Response:
     """The account as it stands: verified, not yet, or its email somebody else's."""
-    return page(
-        request,
-        "steps/account.html",
-        url=ACCOUNT,
-        name=user.name,
-        email=user.email,
-        phone=phones.readable(user.phone),
-        verified=user.verified_at is not None,
-        email_taken=user.verified_at is None and email_taken(verification),
-    )
+    return page(request, TEMPLATE, url=ACCOUNT, **context(user, verification))
+
+
+def context(user: User, verification: Verification) -> dict[str, Any]:
+    """What the template needs; ``user`` is there for whatever else a designer shows of a person."""
+    verified = user.verified_at is not None
+    return {
+        "user": user,
+        "phone": phones.readable(user.phone),
+        "verified": verified,
+        "email_taken": not verified and verification.outcome is Outcome.EMAIL_TAKEN,
+    }
 
 
 async def sign_out(request: Request) -> Response:
-    token = cookie(request).read(request)
-    if token:
+    cookie = state.cookie(request)
+    if token := cookie.read(request):
         await sessions.close_session(token)
     response = go(SIGNUP)
-    cookie(request).clear(response)
+    cookie.clear(response)
     return response

@@ -3,16 +3,13 @@
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from webapp.pages.step import ACCOUNT, SIGNUP, VERIFICATION, email_taken, go, visitor
+from webapp.pages import state
+from webapp.pages.step import ACCOUNT, VERIFICATION, go, is_done, require_visitor
 
 
 async def show(request: Request) -> Response:
     """To the step where this browser is."""
-    there = await visitor(request)
-    if there is None:
-        return go(SIGNUP)
-    done = there.user.verified_at or email_taken(there.verification)
-    return go(ACCOUNT if done else VERIFICATION)
+    return go(ACCOUNT if is_done(await require_visitor(request)) else VERIFICATION)
 
 
 async def healthz(_: Request) -> Response:
@@ -21,6 +18,6 @@ async def healthz(_: Request) -> Response:
 
 async def readyz(request: Request) -> Response:
     """200 when the database answers and has every migration."""
-    if await request.app.state.database.ready():
+    if await state.database(request).ready():
         return PlainTextResponse("ok")
     return PlainTextResponse("the database is away, or migrations are missing", 503)

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from webapp.accounts.policy.rules import RETRY_AFTER, whole_seconds
 from webapp.web.templates import page
 
 log = structlog.get_logger(__name__)
@@ -28,8 +29,8 @@ WORDS = {
     ),
     503: ("We’re not ready just now", "Nothing that was saved is lost. Try again in a moment."),
 }
-RETRY_AFTER = 5  # seconds
 UNAVAILABLE = 503
+RETRY_LATER = {"Retry-After": str(whole_seconds(RETRY_AFTER))}
 
 
 def show(request: Request, status: int, headers: dict[str, str] | None = None) -> Response:
@@ -52,7 +53,7 @@ def error_app(app: ASGIApp, status: int) -> ASGIApp:
 
     async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = app
-        headers = {"Retry-After": str(RETRY_AFTER)} if status == UNAVAILABLE else None
+        headers = RETRY_LATER if status == UNAVAILABLE else None
         await show(Request(scope, receive), status, headers)(scope, receive, send)
 
     return refuse
@@ -65,4 +66,4 @@ async def http_error(request: Request, error: Exception) -> Response:
 
 async def database_away(request: Request, error: Exception) -> Response:
     log.error("database_error", error=type(error).__name__, exc_info=error)
-    return show(request, UNAVAILABLE, {"Retry-After": str(RETRY_AFTER)})
+    return show(request, UNAVAILABLE, RETRY_LATER)

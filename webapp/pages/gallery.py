@@ -1,8 +1,8 @@
 """Every state of every step, from the real templates, forms and words. Development only."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from starlette.datastructures import FormData
@@ -10,13 +10,20 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from webapp.accounts.challenges.verifications import Outcome, Verification
 from webapp.accounts.forms import CodeForm, PhoneForm, SignupForm
-from webapp.accounts.journeys.flow import CodeExpired, WrongCode
-from webapp.accounts.people import phones
-from webapp.accounts.people.countries import countries
+from webapp.accounts.journeys.prove_phone import CodeExpired, WrongCode
+from webapp.accounts.people.users import User
 from webapp.accounts.policy import rules
-from webapp.pages import errors, verification
-from webapp.pages.words import Problem, UserError, problem, throttled
+from webapp.accounts.policy.rules import (
+    CHECKS_PER_VERIFICATION,
+    CODE_LIFETIME,
+    COOL_DOWNS,
+    SENDS_PER_VERIFICATION,
+)
+from webapp.pages import account, errors, phone, signup, verification
+from webapp.pages.step import form_context
+from webapp.pages.words import SENT_AGAIN, UserError, problem
 from webapp.providers import (
     Blocked,
     Busy,
@@ -32,7 +39,8 @@ from webapp.web.security import CONTENT_SECURITY_POLICY
 from webapp.web.templates import page, render, respond
 
 COUNTRY = "GB"
-PHONE = "+44 7400 123456"
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+EVERY_COUNTRY: frozenset[str] = frozenset()
 TYPED = {
     "name": "Ada Lovelace",
     "email": "ada@example.com",
@@ -42,7 +50,7 @@ TYPED = {
 }
 WRONG = {"name": "", "email": "ada@", "country": COUNTRY, "phone": "1", "password": "password1"}
 LONG_EMAIL = f"{'ada' * 20}@{'example' * 8}.com"
-MINUTES, SECONDS = timedelta(minutes=8), timedelta(seconds=5)
+SECONDS, MINUTES, LONGER = timedelta(seconds=5), timedelta(minutes=8), timedelta(minutes=25)
 DIRECTIONS = ("ltr", "rtl")
 # Only here, in development, may our own page frame our own pages.
 FRAMED = (
@@ -63,44 +71,49 @@ class State:
 
 
 def _signup(
-    words: str, typed: Mapping[str, str] | None = None, fault: Problem | None = None
+    words: str, typed: Mapping[str, str] | None = None, error: UserError | None = None
 ) -> State:
     """The form with ``typed`` in it; without, as it is before anything was sent."""
 
     def context() -> dict[str, Any]:
         form = SignupForm.parse(FormData(typed)) if typed else SignupForm(country=COUNTRY)
-        return _stopped(form, fault) | _numbers(form) | {"signup_key": "gallery"}
+        return _with_error(form, error) | signup.context(form, EVERY_COUNTRY)
 
-    return State(words, "steps/signup.html", context)
-
-
-def _phone(words: str, typed: str = TYPED["phone"], fault: Problem | None = None) -> State:
-    def context() -> dict[str, Any]:
-        form = PhoneForm.parse(FormData(country=COUNTRY, phone=typed))
-        return _stopped(form, fault) | _numbers(form) | {"phone": PHONE}
-
-    return State(words, "steps/phone.html", context)
+    return State(words, signup.TEMPLATE, context)
 
 
 def _code(
-    words: str, fault: Problem | None = None, typed: str | None = None, **status: Any
+    words: str,
+    error: UserError | None = None,
+    typed: str | None = None,
+    *,
+    notice: str | None = None,
+    channels: Set[Channel] = frozenset(Channel),
+    **unusual: Any,
 ) -> State:
-    """The code step; ``typed`` is what was sent as a code, and ``status`` what is unusual."""
+    """The code step; ``typed`` is what was sent as a code, ``unusual`` how its verification is."""
 
     def context() -> dict[str, Any]:
         form = CodeForm() if typed is None else CodeForm.parse(FormData(code=typed))
-        usual = {"state": "waiting", "attempts_left": 5, "resend_in": 30, "can_call": True}
-        return {"phone": PHONE, "notice": None} | _stopped(form, fault) | usual | status
+        shown = verification.context(_user(), _verification(**unusual), NOW, channels, notice)
+        return _with_error(form, error, checking=typed is not None) | shown
 
-    return State(words, "steps/verification.html", context)
+    return State(words, verification.TEMPLATE, context)
 
 
-def _account(
-    words: str, *, verified: bool = False, email_taken: bool = False, **person: str
-) -> State:
-    usual = {"name": TYPED["name"], "email": TYPED["email"], "phone": PHONE}
-    status = {"verified": verified, "email_taken": email_taken}
-    return State(words, "steps/account.html", lambda: usual | person | status)
+def _phone(words: str, typed: str = TYPED["phone"], error: UserError | None = None) -> State:
+    def context() -> dict[str, Any]:
+        form = PhoneForm.parse(FormData(country=COUNTRY, phone=typed))
+        return _with_error(form, error) | phone.context(_user(), form, EVERY_COUNTRY)
+
+    return State(words, phone.TEMPLATE, context)
+
+
+def _account(words: str, outcome: Outcome = Outcome.PENDING, **person: Any) -> State:
+    def context() -> dict[str, Any]:
+        return account.context(_user(**person), _verification(outcome=outcome))
+
+    return State(words, account.TEMPLATE, context)
 
 
 def _error(status: int) -> State:
@@ -109,19 +122,31 @@ def _error(status: int) -> State:
     return State(f"{status}: {title}", "errors/error.html", lambda: context)
 
 
-def _stopped(form: SignupForm | PhoneForm | CodeForm, fault: Problem | None) -> dict[str, Any]:
-    if fault and fault.field:
-        form.errors[fault.field] = fault.words
-    return {"form": form, "problem": fault.words if fault and not fault.field else None}
+def _user(**unusual: Any) -> User:
+    usual = {"name": TYPED["name"], "email": TYPED["email"], "phone": "+447400123456"}
+    return User(**usual | unusual)
 
 
-def _numbers(form: PhoneForm) -> dict[str, Any]:
-    return {"countries": countries(), "example": phones.example(form.country)}
+def _verification(**unusual: Any) -> Verification:
+    """One whose code was sent at this moment."""
+    usual = {
+        "reference": "a vendor's",
+        "sends": 1,
+        "next_send_at": NOW + COOL_DOWNS[0],
+        "expires_at": NOW + CODE_LIFETIME,
+    }
+    return Verification(**usual | unusual)
 
 
-def _checking(error: UserError) -> Problem:
-    return problem(error, checking=True)
+def _with_error(
+    form: SignupForm | PhoneForm | CodeForm, error: UserError | None, *, checking: bool = False
+) -> dict[str, Any]:
+    return form_context(form, problem(error, checking=checking) if error else None)
 
+
+READY: dict[str, Any] = {"next_send_at": NOW}
+UNSENT = READY | {"reference": "", "sends": 0}
+EXPIRED = READY | {"expires_at": NOW}
 
 SIGNUP = {
     "signup": _signup("Empty"),
@@ -134,70 +159,63 @@ SIGNUP = {
     "signup-premium": _signup("A special-rate number", TYPED | {"phone": "0909 879 0000"}),
     "signup-short-password": _signup("Password too short", TYPED | {"password": "heron"}),
     "signup-own-words": _signup("Password made of the name", TYPED | {"password": "adalovelace"}),
-    "signup-blocked-country": _signup("Country not served", TYPED, problem(CountryNotServed())),
-    "signup-throttled": _signup("Too many from one network", TYPED, throttled(1500)),
-    "signup-braked": _signup("Prefix braked", TYPED, problem(rules.PrefixBraked(MINUTES))),
-    "signup-provider-down": _signup("Text service down", TYPED, problem(Busy())),
-    "signup-database": _signup("Database away", TYPED, problem(rules.DatabaseAway(SECONDS))),
-    "signup-overloaded": _signup("Too many visitors", TYPED, problem(rules.Overloaded(MINUTES))),
+    "signup-blocked-country": _signup("Country not served", TYPED, CountryNotServed()),
+    "signup-throttled": _signup("Too many from one network", TYPED, rules.Throttled(LONGER)),
+    "signup-braked": _signup("Prefix braked", TYPED, rules.PrefixBraked(MINUTES)),
+    "signup-provider-down": _signup("Text service down", TYPED, Busy()),
+    "signup-database": _signup("Database away", TYPED, rules.DatabaseAway(SECONDS)),
+    "signup-overloaded": _signup("Too many visitors", TYPED, rules.Overloaded(MINUTES)),
 }
 CODE = {
-    "code": _code("Waiting for the code, cooling down", can_call=False),
-    "code-call": _code("A call is offered", resend_in=0),
-    "code-resent": _code("Sent again", notice=verification.AGAIN[Channel.SMS]),
-    "code-calling": _code("Calling", notice=verification.AGAIN[Channel.CALL]),
+    "code": _code("Waiting for the code, cooling down", channels={Channel.SMS}),
+    "code-call": _code("A call is offered", **READY),
+    "code-resent": _code("Sent again", notice=SENT_AGAIN[Channel.SMS]),
+    "code-calling": _code("Calling", notice=SENT_AGAIN[Channel.CALL]),
     "code-missing": _code("Sent empty", typed=""),
     "code-malformed": _code("Not six digits", typed="12 34"),
-    "code-wrong": _code("Wrong code", _checking(WrongCode(3)), "123456", attempts_left=3),
-    "code-last-attempt": _code(
-        "Wrong code, one try left", _checking(WrongCode(1)), "123456", attempts_left=1
-    ),
-    "code-one-left": _code("One try left, after a reload", attempts_left=1),
-    "code-cooling-down": _code("Asked too soon", problem(rules.CoolingDown(timedelta(seconds=25)))),
+    "code-wrong": _code("Wrong code", WrongCode(3), "123456", checks=2),
+    "code-last-attempt": _code("Wrong code, one try left", WrongCode(1), "123456", checks=4),
+    "code-one-left": _code("One try left, after a reload", checks=4),
+    "code-cooling-down": _code("Asked too soon", rules.CoolingDown(5 * SECONDS)),
     "code-sends-spent": _code(
-        "Sent as often as we do", problem(rules.SendsSpent(MINUTES)), resend_in=480
+        "Sent as often as we do",
+        rules.SendsSpent(MINUTES),
+        sends=SENDS_PER_VERIFICATION,
+        expires_at=NOW + MINUTES,
     ),
-    "code-throttled": _code("Too many tries from one network", throttled(300), "123456"),
+    "code-throttled": _code("Too many tries from one network", rules.Throttled(MINUTES), "123456"),
     "code-unchecked": _code(
-        "Text service down while checking", _checking(Unreachable(maybe_sent=True)), "123456"
+        "Text service down while checking", Unreachable(maybe_sent=True), "123456"
     ),
     "code-unsent": _code(
-        "Text service down while sending",
-        problem(Unreachable(maybe_sent=False)),
-        state="unsent",
-        resend_in=0,
+        "Text service down while sending", Unreachable(maybe_sent=False), **UNSENT
     ),
     "code-out-of-order": _code(
-        "Text service out of order for everybody",
-        problem(CircuitOpen("", 30.0)),
-        state="unsent",
-        resend_in=0,
+        "Text service out of order for everybody", CircuitOpen("", 30.0), **UNSENT
     ),
-    "code-maybe-sent": _code("Text service fell silent", problem(Unreachable(maybe_sent=True))),
-    "code-misconfigured": _code(
-        "Text service refuses us", problem(Misconfigured()), state="unsent", resend_in=0
+    "code-maybe-sent": _code("Text service fell silent", Unreachable(maybe_sent=True)),
+    "code-misconfigured": _code("Text service refuses us", Misconfigured(), **UNSENT),
+    "code-expired": _code("Expired", **EXPIRED),
+    "code-entered-late": _code("Entered after it expired", CodeExpired(), "123456", **EXPIRED),
+    "code-exhausted": _code(
+        "Too many wrong codes", checks=CHECKS_PER_VERIFICATION, expires_at=NOW + MINUTES
     ),
-    "code-expired": _code("Expired", state="expired", resend_in=0),
-    "code-entered-late": _code(
-        "Entered after it expired", _checking(CodeExpired()), state="expired", resend_in=0
-    ),
-    "code-exhausted": _code("Too many wrong codes", state="exhausted", resend_in=480),
 }
 NUMBER = {
     "phone": _phone("The number we have", TYPED["phone"]),
     "phone-missing": _phone("Sent empty", ""),
     "phone-short": _phone("Number too short", "0740"),
-    "phone-refused": _phone("Not a number in use", fault=problem(InvalidNumber())),
-    "phone-landline": _phone("The vendor says landline", fault=problem(NotMobile())),
-    "phone-blocked": _phone("The vendor blocks it", fault=problem(Blocked())),
-    "phone-changes-spent": _phone("Changed too often", fault=problem(rules.ChangesSpent())),
-    "phone-provider-down": _phone("Text service down", fault=problem(Busy())),
+    "phone-refused": _phone("Not a number in use", error=InvalidNumber()),
+    "phone-landline": _phone("The vendor says landline", error=NotMobile()),
+    "phone-blocked": _phone("The vendor blocks it", error=Blocked()),
+    "phone-changes-spent": _phone("Changed too often", error=rules.ChangesSpent()),
+    "phone-provider-down": _phone("Text service down", error=Busy()),
 }
 ACCOUNT = {
-    "account": _account("Verified", verified=True),
-    "account-pending_visitor": _account("Not verified yet"),
-    "account-email-taken": _account("The email has an account", email_taken=True),
-    "account-long": _account("Very long names", verified=True, name="Ada" * 60, email=LONG_EMAIL),
+    "account": _account("Verified", verified_at=NOW),
+    "account-unverified": _account("Not verified yet"),
+    "account-email-taken": _account("The email has an account", Outcome.EMAIL_TAKEN),
+    "account-long": _account("Very long names", verified_at=NOW, name="Ada" * 60, email=LONG_EMAIL),
 }
 ERRORS = {f"error-{status}": _error(status) for status in errors.WORDS}
 

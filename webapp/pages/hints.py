@@ -9,7 +9,9 @@ from starlette.responses import Response
 from webapp.accounts.forms import SignupForm, typed
 from webapp.accounts.people import phones, strength
 from webapp.accounts.people.countries import countries as every_country
-from webapp.pages.step import throttle_visitor
+from webapp.accounts.policy.rules import Throttled
+from webapp.pages import state
+from webapp.pages.step import throttle
 from webapp.web.form import posted
 from webapp.web.templates import render, respond
 
@@ -19,7 +21,7 @@ FOR_AN_HOUR = "private, max-age=3600"
 
 async def countries(request: Request) -> Response:
     """The list that a step swapped in leaves out, the same for everybody."""
-    rows = every_country(request.app.state.settings.allowed_countries)
+    rows = every_country(state.site(request).countries)
     response = respond(request, render(request, "partials/countries.html", countries=rows))
     response.headers["Cache-Control"] = FOR_AN_HOUR
     return response
@@ -33,9 +35,11 @@ async def phone(request: Request) -> Response:
 
 
 async def password(request: Request) -> Response:
-    if await throttle_visitor(request, "hints"):
+    try:
+        await throttle(request, "hints")
+    except Throttled:
         return Response(status_code=NO_CONTENT)
-    fields, site = await posted(request), request.app.state.settings.site_name
+    fields, site = await posted(request), state.site(request).name
     word = typed(fields, "password")
     own = SignupForm.parse(fields, site=site).own_words(site)
     score, advice = strength.strength(word, own) if word else (0, "")

@@ -1,46 +1,41 @@
-"""Who is asking, and which step is theirs."""
+"""Who is asking, which step is theirs, and how a step with a form is answered."""
 
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from webapp.accounts.challenges.verifications import Outcome, Verification
-from webapp.accounts.journeys.flow import Flow
+from webapp.accounts.challenges.verifications import Outcome
+from webapp.accounts.forms import Form
+from webapp.accounts.journeys.site import SignupOver
 from webapp.accounts.people import sessions
 from webapp.accounts.people.sessions import Visitor
-from webapp.pages.words import Problem, throttled
-from webapp.web.cookies import SessionCookie
-from webapp.web.security import client_ip
+from webapp.accounts.policy.rules import Throttled
+from webapp.pages import state
+from webapp.pages.words import Problem
+from webapp.web.templates import page
 
+HOME = "/"  # leads to the step where the browser is
 SIGNUP, VERIFICATION, PHONE, ACCOUNT = "/signup", "/verification", "/verification/phone", "/account"
+INVALID = 422
 
 
-def flow(request: Request) -> Flow:
-    return request.app.state.flow  # type: ignore[no-any-return]
+class Redirect(Exception):
+    """Ends a handler: the browser goes on at ``path``."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
 
 
-def cookie(request: Request) -> SessionCookie:
-    return request.app.state.cookie  # type: ignore[no-any-return]
+async def redirected(_: Request, error: Exception) -> Response:
+    """The answer to ``Redirect``, and to a sign-up that was verified or purged meanwhile."""
+    return go(error.path if isinstance(error, Redirect) else HOME)
 
 
-async def visitor(request: Request) -> Visitor | None:
-    """The person whose browser this is."""
-    token = cookie(request).read(request)
-    return await sessions.visitor(token, flow(request).clock()) if token else None
-
-
-async def pending_visitor(request: Request) -> Visitor | Response:
-    """The person at the code step, or the way to the step where this browser is."""
-    there = await visitor(request)
-    if there is None:
-        return go(SIGNUP)
-    return go(ACCOUNT) if there.user.verified_at or email_taken(there.verification) else there
-
-
-def email_taken(verification: Verification) -> bool:
-    """Whether the phone is proven, but the email was somebody else's already."""
-    return verification.outcome is Outcome.EMAIL_TAKEN
+REDIRECTS = (Redirect, SignupOver)
 
 
 def go(path: str) -> Response:
@@ -48,10 +43,61 @@ def go(path: str) -> Response:
     return RedirectResponse(path, 303)
 
 
-async def throttle_visitor(request: Request, rule: str) -> Problem | None:
-    """The problem of a visitor whose address did this too often; counts this time."""
-    state: Any = request.app.state
-    wait = await state.throttle.hit(
-        rule, client_ip(request.scope, state.settings.trusted_proxy_hops)
+async def find_visitor(request: Request) -> Visitor | None:
+    """The person whose browser this is."""
+    token = state.cookie(request).read(request)
+    return await sessions.visitor(token, state.site(request).clock()) if token else None
+
+
+async def require_visitor(request: Request) -> Visitor:
+    """The person whose browser this is. Raises ``Redirect`` to the form."""
+    visitor = await find_visitor(request)
+    if visitor is None:
+        raise Redirect(SIGNUP)
+    return visitor
+
+
+async def require_pending_visitor(request: Request) -> Visitor:
+    """The person at the code step. Raises ``Redirect`` to the step where this browser is."""
+    visitor = await require_visitor(request)
+    if is_done(visitor):
+        raise Redirect(ACCOUNT)
+    return visitor
+
+
+def is_done(visitor: Visitor) -> bool:
+    """Whether the phone is proven, be the account theirs or its email somebody else's."""
+    return bool(visitor.user.verified_at) or visitor.verification.outcome is Outcome.EMAIL_TAKEN
+
+
+async def throttle(request: Request, rule: str, key: str = "") -> None:
+    """Count this request for ``key``, by default the visitor's address. Raises ``Throttled``."""
+    if wait := await state.throttle(request).hit(rule, key or state.client_ip(request)):
+        raise Throttled(timedelta(seconds=wait))
+
+
+def form_page(
+    request: Request,
+    template: str,
+    url: str,
+    form: Form,
+    context: Mapping[str, Any],
+    problem: Problem | None = None,
+) -> Response:
+    """The step ``template`` with its form, and the status that the errors or ``problem`` have."""
+    return page(
+        request,
+        template,
+        url=url,
+        status=problem.status if problem else 200 if form.valid else INVALID,
+        retry_after=problem.retry_after if problem else None,
+        **form_context(form, problem),
+        **context,
     )
-    return throttled(wait) if wait else None
+
+
+def form_context(form: Form, problem: Problem | None) -> dict[str, Any]:
+    """What every step with a form is given: ``problem`` is beside its field, or the step's."""
+    if problem:
+        form.blame(problem.words, problem.field)
+    return {"form": form, "problem": form.problem}

@@ -1,190 +1,128 @@
-"""Step 2: the code on the phone; sending it again; another number."""
+"""Step 2: the code on the phone, and sending it again."""
 
-from math import ceil
+from collections.abc import Set
+from datetime import datetime
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts.challenges import verifications
 from webapp.accounts.challenges.verifications import Verification
-from webapp.accounts.forms import CodeForm, PhoneForm, typed
-from webapp.accounts.journeys.flow import EmailTaken
+from webapp.accounts.forms import CodeForm, typed
+from webapp.accounts.journeys.prove_phone import recover_session, resend_code
+from webapp.accounts.journeys.sign_up import EmailTaken, enter_code
 from webapp.accounts.people import phones, sessions
-from webapp.accounts.people.countries import countries
 from webapp.accounts.people.users import User
-from webapp.pages import account
+from webapp.accounts.policy.rules import LimitExceeded, whole_seconds
+from webapp.pages import account, state
 from webapp.pages.step import (
     ACCOUNT,
-    PHONE,
     VERIFICATION,
-    cookie,
-    flow,
+    Redirect,
+    form_page,
     go,
-    pending_visitor,
-    throttle_visitor,
+    require_pending_visitor,
+    throttle,
 )
-from webapp.pages.words import USER_ERRORS, Problem, problem
+from webapp.pages.words import SENT_AGAIN, USER_ERRORS, Problem, problem
 from webapp.providers import Channel
 from webapp.web.form import posted
-from webapp.web.templates import is_fragment, page
+from webapp.web.templates import is_fragment
 
-AGAIN = {
-    Channel.SMS: "We have sent the code. It can take a minute to arrive.",
-    Channel.CALL: "We are calling you with the code.",
-}
+TEMPLATE = "steps/verification.html"
 
 
 async def show(request: Request) -> Response:
-    there = await pending_visitor(request)
-    if isinstance(there, Response):
-        return there
-    user, verification = there
-    return await render_step(request, user, verification=verification)
+    return render(request, *await require_pending_visitor(request))
 
 
 async def submit(request: Request) -> Response:
-    there, form = await pending_visitor(request), CodeForm.parse(await posted(request))
-    if isinstance(there, Response):
-        return await _answer_again(request, form) or there
-    user, verification = there
-    if not form.valid:
-        return await render_step(request, user, form, status=422)
-    if fault := await throttle_visitor(request, "checks"):
-        return await render_errors(request, user, form, fault)
+    form, token = CodeForm.parse(await posted(request)), state.cookie(request).read(request)
     try:
-        former = cookie(request).read(request)
-        token = await flow(request).check_code(user, verification, form.digits, former)
+        visitor = await require_pending_visitor(request)
+    except Redirect:
+        if answer := await answer_again(request, form, token):
+            return answer
+        raise
+    if not form.valid:
+        return render(request, *visitor, form)
+    try:
+        await throttle(request, "checks")
+        next_token = await enter_code(state.site(request), *visitor, form.digits, token)
     except EmailTaken:
-        return _on_to_the_account(request, *there)
+        return on_to_the_account(request, *visitor, None)
     except USER_ERRORS as error:
-        return await render_errors(request, user, form, problem(error, checking=True))
-    if is_fragment(request):
-        await user.refresh_from_db()
-    response = _on_to_the_account(request, *there)
-    if token:
-        cookie(request).write(response, token)
-    return response
+        return render(request, *visitor, form, problem(error, checking=True))
+    return on_to_the_account(request, *visitor, next_token)
 
 
-async def _answer_again(request: Request, form: CodeForm) -> Response | None:
+async def answer_again(request: Request, form: CodeForm, former: str) -> Response | None:
     """The answer to the right code, for a browser that never got it and sends the code again."""
-    former = cookie(request).read(request)
-    if not (former and form.valid) or await throttle_visitor(request, "checks"):
+    if not (former and form.valid):
         return None
-    if await request.app.state.throttle.hit("answers", former):
+    try:
+        await throttle(request, "checks")
+        await throttle(request, "answers", former)
+    except LimitExceeded:
         return None
-    token = await flow(request).recover_session(former, form.digits)
-    there = await sessions.visitor(token, flow(request).clock()) if token else None
-    if not (token and there):
-        return None
-    response = _on_to_the_account(request, *there)
-    cookie(request).write(response, token)
+    site = state.site(request)
+    token = await recover_session(site, former, form.digits)
+    visitor = await sessions.visitor(token, site.clock()) if token else None
+    return on_to_the_account(request, *visitor, token) if visitor else None
+
+
+def on_to_the_account(
+    request: Request, user: User, verification: Verification, token: str | None
+) -> Response:
+    """The account step, for a browser that has the session ``token``, if there is a new one."""
+    whole = is_fragment(request)
+    response = account.render(request, user, verification) if whole else go(ACCOUNT)
+    if token:
+        state.cookie(request).write(response, token)
     return response
-
-
-def _on_to_the_account(request: Request, user: User, verification: Verification) -> Response:
-    if is_fragment(request):
-        return account.render_step(request, user, verification)
-    return go(ACCOUNT)
 
 
 async def resend(request: Request) -> Response:
-    there = await pending_visitor(request)
-    if isinstance(there, Response):
-        return there
-    user, _ = there
-    wanted = typed(await posted(request), "channel")
-    channel = Channel(wanted) if wanted in flow(request).verifier.channels else Channel.SMS
-    if fault := await throttle_visitor(request, "resends"):
-        return await render_errors(request, user, CodeForm(), fault)
+    user, verification = await require_pending_visitor(request)
+    site, wanted = state.site(request), typed(await posted(request), "channel")
+    channel = Channel(wanted) if wanted in site.verifier.channels else Channel.SMS
     try:
-        await flow(request).resend_code(user, channel)
+        await throttle(request, "resends")
+        verification = await resend_code(site, user, verification, channel)
     except USER_ERRORS as error:
-        return await render_errors(request, user, CodeForm(), problem(error))
-    if not is_fragment(request):
-        return go(VERIFICATION)
-    return await render_step(request, user, notice=AGAIN[channel])
+        return render(request, user, verification, problem=problem(error))
+    if is_fragment(request):
+        return render(request, user, verification, notice=SENT_AGAIN[channel])
+    return go(VERIFICATION)
 
 
-async def show_phone(request: Request) -> Response:
-    there = await pending_visitor(request)
-    if isinstance(there, Response):
-        return there
-    user, _ = there
-    form = PhoneForm(country=user.country, phone=phones.national(user.phone))
-    return _phone_page(request, user, form, 200)
-
-
-async def submit_phone(request: Request) -> Response:
-    there = await pending_visitor(request)
-    if isinstance(there, Response):
-        return there
-    user, _ = there
-    fields, settings = await posted(request), request.app.state.settings
-    form = PhoneForm.parse(fields, settings.allowed_countries)
-    if not form.number:
-        return _phone_page(request, user, form, 422)
-    if fault := await throttle_visitor(request, "resends"):
-        return _phone_page(request, user, form, fault.status, fault)
-    try:
-        await flow(request).change_phone(user, form.number)
-    except USER_ERRORS as error:
-        await user.refresh_from_db()  # the number may be the former again
-        fault = problem(error)
-        return _phone_page(request, user, form, fault.status, fault)
-    return await render_step(request, user) if is_fragment(request) else go(VERIFICATION)
-
-
-async def render_errors(request: Request, user: User, form: CodeForm, fault: Problem) -> Response:
-    """The step again, saying what stands in the way."""
-    if fault.field == "code":
-        form.errors["code"] = fault.words
-        return await render_step(request, user, form, status=fault.status)
-    return await render_step(
-        request, user, form, status=fault.status, problem=fault.words, retry_after=fault.retry_after
-    )
-
-
-async def render_step(
+def render(
     request: Request,
     user: User,
+    verification: Verification,
     form: CodeForm | None = None,
-    verification: Verification | None = None,
-    **more: Any,
+    problem: Problem | None = None,
+    notice: str | None = None,
 ) -> Response:
-    """The code step as it stands for this person; ``verification``, if it is known and fresh."""
-    verification = verification or await verifications.latest(user)
-    now = flow(request).clock()
-    more = {"notice": None, "problem": None} | more
-    return page(
-        request,
-        "steps/verification.html",
-        url=VERIFICATION,
-        form=form or CodeForm(),
-        phone=phones.readable(user.phone),
-        state=verification.status(now),
-        attempts_left=verification.checks_left,
-        resend_in=ceil(verification.wait_for_send(now).total_seconds()),
-        can_call=Channel.CALL in flow(request).verifier.channels and not verification.never_sent,
-        **more,
-    )
+    """The code step as it stands for this person."""
+    site = state.site(request)
+    shown = context(user, verification, site.clock(), site.verifier.channels, notice)
+    return form_page(request, TEMPLATE, VERIFICATION, form or CodeForm(), shown, problem)
 
 
-def _phone_page(
-    request: Request, user: User, form: PhoneForm, status: int, fault: Problem | None = None
-) -> Response:
-    if fault and fault.field:
-        form.errors[fault.field] = fault.words
-    return page(
-        request,
-        "steps/phone.html",
-        url=PHONE,
-        status=status,
-        retry_after=fault.retry_after if fault else None,
-        form=form,
-        countries=countries(request.app.state.settings.allowed_countries),
-        example=phones.example(form.country),
-        phone=phones.readable(user.phone),
-        problem=fault.words if fault and not fault.field else None,
-    )
+def context(
+    user: User,
+    verification: Verification,
+    now: datetime,
+    channels: Set[Channel],
+    notice: str | None = None,
+) -> dict[str, Any]:
+    """What the template needs besides the form; ``channels`` are those that codes can take."""
+    return {
+        "phone": phones.readable(user.phone),
+        "state": verification.status(now),
+        "checks_left": verification.checks_left,
+        "resend_in": whole_seconds(verification.wait_for_send(now)),
+        "can_call": Channel.CALL in channels and not verification.never_sent,
+        "notice": notice,
+    }

@@ -2,13 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
-from webapp.accounts.journeys.flow import CodeExpired, WrongCode
+from webapp.accounts.forms import EXPECTED_CODE_LENGTH
+from webapp.accounts.journeys.prove_phone import CodeExpired, WrongCode
 from webapp.accounts.policy import rules
-from webapp.accounts.policy.rules import LimitExceeded
+from webapp.accounts.policy.rules import (
+    CODE_LIFETIME,
+    RETRY_AFTER,
+    SENDS_PER_VERIFICATION,
+    LimitExceeded,
+    whole_seconds,
+)
 from webapp.providers import (
     Blocked,
     Busy,
+    Channel,
     CircuitOpen,
     CountryNotServed,
     Gone,
@@ -25,14 +34,26 @@ from webapp.providers import (
 USER_ERRORS = (LimitExceeded, ProviderError, WrongCode, CodeExpired)
 UserError = LimitExceeded | ProviderError | WrongCode | CodeExpired
 
+
+def span(time: timedelta) -> str:
+    """``time`` as people say it, rounded up: 45 seconds, 10 minutes, 3 hours."""
+    seconds = max(1, whole_seconds(time))
+    for size, unit in ((3600, "hours"), (60, "minutes")):
+        if seconds > 2 * size:
+            return f"{-(-seconds // size)} {unit}"
+    return "1 second" if seconds == 1 else f"{seconds} seconds"
+
+
 KEPT = "Nothing you typed is lost"
 LAST_WORKS = "This number has been sent several codes, and the last one still works"
+NEW_CODE = f"You can ask for a new code in {span(CODE_LIFETIME)}"
 OUR_FAULT = "We cannot send or check codes just now. It is not your fault, and we have been told"
 
-REFUSED: Mapping[type[LimitExceeded], str] = {
+LIMITS: Mapping[type[LimitExceeded], str] = {
+    rules.Throttled: f"Too many tries from your network. {KEPT}: try again in {{wait}}",
     rules.CoolingDown: "A code was sent a moment ago. You can ask for another in {wait}",
-    rules.SendsSpent: "We have sent this code 5 times, and the last one still works. "
-    "You can ask for a new one in {wait}",
+    rules.SendsSpent: f"We have sent this code {SENDS_PER_VERIFICATION} times, and the last one "
+    "still works. You can ask for a new one in {wait}",
     rules.ChecksSpent: "Too many wrong codes. You can ask for a new code in {wait}",
     rules.PhoneSendsSpent: "This number has been sent too many codes today. Try again in {wait}",
     rules.PhoneChecksSpent: "Too many wrong codes were entered for this number today. "
@@ -45,6 +66,8 @@ REFUSED: Mapping[type[LimitExceeded], str] = {
     rules.DatabaseAway: f"We are not ready just now. {KEPT}: try again in {{wait}}",
     rules.Overloaded: f"Many people are signing up at this moment. {KEPT}: try again in {{wait}}",
 }
+OURS = (rules.DatabaseAway, rules.Overloaded)  # limits of the site, not of the person
+
 NUMBER: Mapping[type[ProviderError], str] = {
     InvalidNumber: "We cannot send a code to this number. Check it, or use another mobile number",
     NotMobile: "This is a landline, which cannot receive texts. Use a mobile number",
@@ -53,17 +76,11 @@ NUMBER: Mapping[type[ProviderError], str] = {
     OptedOut: "This number has asked not to be texted. Text START to us from it, or use another",
 }
 VENDOR: Mapping[type[ProviderError], tuple[int, str]] = {
-    TooManySends: (
-        429,
-        f"{LAST_WORKS}. You can ask for a new one in 10 minutes",
-    ),
-    TooManyChecks: (429, "Too many wrong codes. You can ask for a new code in 10 minutes"),
+    TooManySends: (429, f"{LAST_WORKS}. {NEW_CODE}"),
+    TooManyChecks: (429, f"Too many wrong codes. {NEW_CODE}"),
     Gone: (422, "This code is over. Ask for a new one"),
     Busy: (503, f"Our text service is busy. {KEPT}: try again in a moment"),
-    Misconfigured: (
-        503,
-        f"{OUR_FAULT}. {KEPT}: try again later",
-    ),
+    Misconfigured: (503, f"{OUR_FAULT}. {KEPT}: try again later"),
     Unreachable: (503, f"We cannot reach our text service. {KEPT}: try again in a moment"),
     CircuitOpen: (
         503,
@@ -76,11 +93,14 @@ MAYBE_SENT = (
 )
 NOT_CHECKED = "Our text service did not answer, so we could not check your code. Try again"
 EXPIRED = "This code has expired. Ask for a new one"
-BAD_CODE = "Enter the 6 digits of the code"
-THROTTLED = f"Too many tries from your network. {KEPT}: try again in {{wait}}"
+BAD_CODE = f"Enter the {EXPECTED_CODE_LENGTH} digits of the code"
 
-RETRY_AFTER = 5  # seconds, where nobody says when
-NEXT_CODE = 600  # seconds: the life of a code
+SENT_AGAIN: Mapping[Channel, str] = {
+    Channel.SMS: "We have sent the code. It can take a minute to arrive.",
+    Channel.CALL: "We are calling you with the code.",
+}
+
+INVALID = 422
 TOO_MANY = 429
 UNAVAILABLE = 503
 
@@ -100,57 +120,45 @@ def problem(error: UserError, *, checking: bool = False) -> Problem:
     match error:
         case WrongCode():
             tries = "1 try" if error.left == 1 else f"{error.left} tries"
-            return Problem(422, f"That is not the code we sent. You have {tries} left", "code")
+            return Problem(INVALID, f"That is not the code we sent. You have {tries} left", "code")
         case CodeExpired():
-            return Problem(422, EXPIRED)
+            return Problem(INVALID, EXPIRED)
         case LimitExceeded():
-            return _refused(error)
+            return _limit(error)
         case _:
             return _not_checked(error) if checking else _not_sent(error)
 
 
-def _refused(refused: LimitExceeded) -> Problem:
-    words = REFUSED[type(refused)].format(wait=span(refused.seconds or 1))
-    ours = isinstance(refused, (rules.DatabaseAway, rules.Overloaded))
-    status = UNAVAILABLE if ours else TOO_MANY
-    return Problem(status, words, retry_after=refused.seconds)
+def _limit(error: LimitExceeded) -> Problem:
+    words = LIMITS[type(error)].format(wait=span(error.wait or RETRY_AFTER))
+    status = UNAVAILABLE if isinstance(error, OURS) else TOO_MANY
+    return Problem(status, words, retry_after=error.seconds)
 
 
 def _not_sent(error: ProviderError) -> Problem:
     if words := NUMBER.get(type(error)):
-        return Problem(422, words, "phone")
+        return Problem(INVALID, words, "phone")
     status, words = VENDOR[type(error)]
     return _vendor_problem(status, MAYBE_SENT if error.maybe_sent else words, error)
 
 
 def _not_checked(error: ProviderError) -> Problem:
     if isinstance(error, InvalidNumber):  # the one thing a check sends that people typed
-        return Problem(422, BAD_CODE, "code")
+        return Problem(INVALID, BAD_CODE, "code")
     status, words = VENDOR.get(type(error), (UNAVAILABLE, NOT_CHECKED))
     return _vendor_problem(status, NOT_CHECKED if error.maybe_sent else words, error)
 
 
 def _vendor_problem(status: int, words: str, error: ProviderError) -> Problem:
     wait = _wait(error, status)
-    return Problem(status, words.format(wait=span(wait or RETRY_AFTER)), retry_after=wait)
+    told = timedelta(seconds=wait) if wait else RETRY_AFTER
+    return Problem(status, words.format(wait=span(told)), retry_after=wait)
 
 
 def _wait(error: ProviderError, status: int) -> int | None:
+    """Seconds until another try, as the vendor says or as is usual; None where none would help."""
     if status < TOO_MANY:
         return None
-    usual = NEXT_CODE if status == TOO_MANY else RETRY_AFTER
-    return max(1, -int(-(error.retry_after or usual) // 1))
-
-
-def throttled(seconds: float) -> Problem:
-    """Too many requests from one address."""
-    wait = max(1, -int(-seconds // 1))
-    return Problem(TOO_MANY, THROTTLED.format(wait=span(wait)), retry_after=wait)
-
-
-def span(seconds: int) -> str:
-    """``seconds`` as people say it, rounded up: 45 seconds, 10 minutes, 3 hours."""
-    for size, unit in ((3600, "hours"), (60, "minutes")):
-        if seconds > 2 * size:
-            return f"{-(-seconds // size)} {unit}"
-    return "1 second" if seconds == 1 else f"{seconds} seconds"
+    usual = CODE_LIFETIME if status == TOO_MANY else RETRY_AFTER
+    wait = timedelta(seconds=error.retry_after) if error.retry_after else usual
+    return max(1, whole_seconds(wait))

@@ -1,7 +1,6 @@
 """The one page renderer: a whole page, or the step's fragment when htmx asks for it."""
 
 import gzip
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from webapp.web.static import preferred
 
 VARY = "HX-Request, HX-Request-Type, HX-History-Restore-Request, Accept-Encoding"
 HTML = "text/html; charset=utf-8"
-GZIP_WBITS = 31  # zlib's name for the gzip format
 GZIP_LEVEL = 5
 SMALLEST_GZIPPED = 1000  # bytes: below, compression saves no packet
 
@@ -99,24 +97,20 @@ def takes_gzip(request: Request) -> bool:
     return bool(preferred(request.headers.get("accept-encoding", ""), ("gzip",)))
 
 
-class Prepared:
-    """A page rendered once, but for one word that is another for each visitor.
+class PageCache:
+    """Answers that are the same for everybody, rendered and compressed once."""
 
-    What stands before the word is compressed once too: the compressor is kept as it was then, and
-    a copy of it goes on with the word and the rest.
-    """
+    def __init__(self, most: int) -> None:
+        """``most`` answers are kept; none where it is 0, for designers at work."""
+        self.most = most
+        self.answers: dict[tuple[str, bool, bool], Response] = {}
 
-    def __init__(self, html: str, word: str) -> None:
-        head, rest = html.encode().split(word.encode())
-        self.head, self.rest = head, rest
-        self.compressor = zlib.compressobj(9, zlib.DEFLATED, GZIP_WBITS)
-        self.compressed = self.compressor.compress(head)
-
-    def response(self, request: Request, word: str, headers: Mapping[str, str]) -> Response:
-        rest = word.encode() + self.rest
-        headers = {"Vary": VARY, **headers}
-        if not takes_gzip(request):
-            return Response(self.head + rest, 200, headers, HTML)
-        compressor = self.compressor.copy()
-        body = self.compressed + compressor.compress(rest) + compressor.flush()
-        return Response(body, 200, headers | {"Content-Encoding": "gzip"}, HTML)
+    def answer(self, request: Request, name: str, render: Callable[[], Response]) -> Response:
+        """The answer ``name``, as a whole page or fragment, from the cache or by ``render``."""
+        key = name, is_fragment(request), takes_gzip(request)
+        if key not in self.answers:
+            if len(self.answers) >= self.most:
+                self.answers.clear()
+            self.answers[key] = render()
+        kept = self.answers[key]
+        return Response(kept.body, headers=dict(kept.headers))  # middleware adds to its headers

@@ -110,12 +110,12 @@ class Verification(Model):
         return max(NOW, due - now)
 
 
-async def latest(user: User) -> Verification:
-    """The user's newest verification, the only one that counts; every user has one."""
-    [newest] = await run(
+async def latest(user: User) -> Verification | None:
+    """The user's newest verification, the only one that counts; None if the user was purged."""
+    rows = await run(
         "SELECT * FROM verifications WHERE user_id = $1 ORDER BY id DESC LIMIT 1", user.id
     )
-    return loaded(Verification, newest)
+    return loaded(Verification, rows[0]) if rows else None
 
 
 def _row(verification: Verification) -> QuerySet[Verification]:
@@ -129,11 +129,13 @@ def _pending(verification: Verification) -> QuerySet[Verification]:
 # Sending a code
 
 
-async def begin(user: User, provider: str, spending: SpendingLimits, now: datetime) -> Verification:
-    """Begin to verify the user's phone and reserve the first send. Raises ``LimitExceeded``."""
+async def begin(
+    user_id: int, phone: str, provider: str, spending: SpendingLimits, now: datetime
+) -> Verification:
+    """Begin to verify ``phone`` and reserve the first send. Raises ``LimitExceeded``."""
     verification = Verification(
-        user_id=user.id,
-        phone=user.phone,
+        user_id=user_id,
+        phone=phone,
         provider=provider,
         sends=1,
         created_at=now,
@@ -141,18 +143,18 @@ async def begin(user: User, provider: str, spending: SpendingLimits, now: dateti
         expires_at=now + CODE_LIFETIME,
     )
     await add(verification)
-    await usage.reserve_send(user.phone, verification.id, spending, now)
+    await usage.reserve_send(phone, verification.id, spending, now)
     return verification
 
 
 async def begin_again(
-    user: User, old: Verification, provider: str, spending: SpendingLimits, now: datetime
+    old: Verification, provider: str, spending: SpendingLimits, now: datetime
 ) -> Verification:
     """Replace an expired verification and reserve the first send. Raises ``LimitExceeded``."""
     due = _pending(old).filter(next_send_at__lte=now)
     if not await due.update(outcome=Outcome.REPLACED):
         raise CoolingDown(await _wait_for_latest(old, now))
-    return await begin(user, provider, spending, now)
+    return await begin(old.user_id, old.phone, provider, spending, now)
 
 
 async def claim_send(verification: Verification, spending: SpendingLimits, now: datetime) -> None:
@@ -166,12 +168,15 @@ async def claim_send(verification: Verification, spending: SpendingLimits, now: 
         sends=sends, next_send_at__lte=now, checks__lt=CHECKS_PER_VERIFICATION
     )
     expires_at = now + CODE_LIFETIME if verification.never_sent else verification.expires_at
-    claimed = await due.update(
-        sends=sends + 1, next_send_at=now + COOL_DOWNS[sends], expires_at=expires_at
-    )
-    if not claimed:
+    changes = {
+        "sends": sends + 1,
+        "next_send_at": now + COOL_DOWNS[sends],
+        "expires_at": expires_at,
+    }
+    if not await due.update(**changes):
         raise CoolingDown(await _wait_for_latest(verification, now))
     await usage.reserve_send(verification.phone, verification.id, spending, now)
+    verification.update_from_dict(changes)
 
 
 async def _wait_for_latest(verification: Verification, now: datetime) -> timedelta:
@@ -197,6 +202,7 @@ async def record_unknown_send(verification: Verification, reference: str, now: d
     be asked for at once.
     """
     known = {"reference": reference} if reference else {}
+    verification.update_from_dict({"next_send_at": now, **known})
     await _row(verification).update(next_send_at=now, **known)
 
 
@@ -205,6 +211,7 @@ async def record_send_failure(verification: Verification, now: datetime, *, reje
 
     ``rejected``: because of the number, which the limits of that number remember.
     """
+    verification.next_send_at, verification.sends = now, verification.sends - 1
     await _row(verification).update(next_send_at=now, sends=F("sends") - 1)
     if rejected:
         await usage.mark_rejected(verification.id)
@@ -214,6 +221,7 @@ async def record_send_failure(verification: Verification, now: datetime, *, reje
 
 async def stop_sends(verification: Verification) -> None:
     """The vendor sends this code no more: the last one sent counts until it expires."""
+    verification.next_send_at = verification.expires_at
     await _pending(verification).update(next_send_at=F("expires_at"))
 
 
@@ -227,7 +235,7 @@ async def claim_check(verification: Verification, now: datetime) -> CheckClaim:
     """
     claimed = await run(
         "UPDATE verifications SET checks = checks + 1"
-        " WHERE id = $1 AND outcome = $2 AND expires_at > $3 AND checks < $4 RETURNING id",
+        " WHERE id = $1 AND outcome = $2 AND expires_at > $3 AND checks < $4 RETURNING checks",
         verification.id,
         Outcome.PENDING,
         now,
@@ -235,6 +243,7 @@ async def claim_check(verification: Verification, now: datetime) -> CheckClaim:
     )
     if claimed:
         await usage.reserve_check(verification.phone, verification.id, now)
+        verification.checks = claimed[0]["checks"]
         return CheckClaim.CLAIMED
     await verification.refresh_from_db()
     return CheckClaim.OVER if verification.checks_left else CheckClaim.SPENT
@@ -242,13 +251,13 @@ async def claim_check(verification: Verification, now: datetime) -> CheckClaim:
 
 async def refund_check(verification: Verification) -> None:
     """The check surely did not reach the vendor: give it back."""
+    verification.checks -= 1
     await _row(verification).update(checks=F("checks") - 1)
     await usage.refund(Kind.CHECK, verification.id)
 
 
 async def record_wrong_check(verification: Verification) -> int:
     """The code was wrong: how many checks are left."""
-    await verification.refresh_from_db()
     if not verification.checks_left:
         await exhaust(verification)
     return verification.checks_left
@@ -256,6 +265,7 @@ async def record_wrong_check(verification: Verification) -> int:
 
 async def exhaust(verification: Verification) -> None:
     """No checks are left: a new code only after this one's window, as at the vendor."""
+    verification.checks = CHECKS_PER_VERIFICATION
     await _pending(verification).update(checks=CHECKS_PER_VERIFICATION)
 
 
@@ -264,19 +274,23 @@ async def exhaust(verification: Verification) -> None:
 
 async def approve(verification: Verification) -> None:
     """The code was right and the account is verified by it."""
+    verification.outcome = Outcome.APPROVED
     await run(
         "UPDATE verifications SET outcome = $2 WHERE id = $1", verification.id, Outcome.APPROVED
     )
+    await usage.mark_verified(verification.id)
 
 
 async def record_email_conflict(verification: Verification) -> None:
     """The code was right, but another account has the email."""
     verification.outcome = Outcome.EMAIL_TAKEN
     await _row(verification).update(outcome=Outcome.EMAIL_TAKEN)
+    await usage.mark_verified(verification.id)
 
 
 async def expire(verification: Verification, now: datetime) -> None:
     """The code is over at the vendor: a new one may be asked for at once."""
+    verification.expires_at = verification.next_send_at = now
     await _pending(verification).update(expires_at=now, next_send_at=now)
 
 
@@ -293,5 +307,6 @@ async def replace_pending(user: User) -> Verification | None:
 
 async def reinstate(former: Verification, failed: Verification) -> None:
     """Let the ``former`` verification count again in place of ``failed``, which is deleted."""
-    await failed.delete()
+    former.outcome = Outcome.PENDING
+    await _row(failed).delete()
     await _row(former).update(outcome=Outcome.PENDING)

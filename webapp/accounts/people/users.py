@@ -1,15 +1,16 @@
 """The table of people, verified or on the way there, and the statements that change it."""
 
 from datetime import datetime
-from enum import StrEnum
 from secrets import token_hex
-from typing import Self
+from typing import Any
 
 from tortoise import fields
 from tortoise.expressions import F
 from tortoise.indexes import Index
 from tortoise.models import Model
+from tortoise.queryset import QuerySet
 
+from webapp.accounts.people import emails
 from webapp.accounts.people.phones import Phone
 from webapp.accounts.policy.rules import PHONE_CHANGES
 from webapp.accounts.statements import add, run
@@ -52,76 +53,86 @@ class User(Model):
             Index(fields=("verified_at", "created_at")),  # the purge
         )
 
-    @property
-    def number(self) -> Phone:
-        """The phone number with its country."""
-        return Phone(self.phone, self.country)
-
-    @classmethod
-    async def of_signup(cls, digest: str) -> Self:
-        """The user whose sign-up has this digest. Raises ``DoesNotExist``."""
-        return await cls.get(signup_digest=digest)
-
-
-class PhoneChange(StrEnum):
-    """What came of a request to change a sign-up's number."""
-
-    CHANGED = "changed"
-    UNCHANGED = "unchanged"  # it has this number already, or is verified
-    LIMITED = "limited"  # it was changed ``PHONE_CHANGES`` times before
-
 
 async def insert(user: User) -> None:
     """Save a new user. Raises ``IntegrityError`` if another has the same ``signup_digest``."""
     await add(user)
 
 
-async def claim_account(user: User, phone: str, claimed_email: str, now: datetime) -> bool:
-    """Mark the account verified and give it its email: whether this call did it.
+def _pending(user: User) -> QuerySet[User]:
+    return User.filter(id=user.id, verified_at__isnull=True)
 
-    False if the account was verified already or has another number by now. Raises
-    ``IntegrityError`` if another account has the email.
+
+async def pending(user: User) -> User | None:
+    """The user as it is now; None where it was verified or purged."""
+    return await _pending(user).first()
+
+
+async def with_digest(digest: str) -> User | None:
+    """The pending sign-up whose answers have this digest."""
+    return await User.filter(signup_digest=digest, verified_at__isnull=True).first()
+
+
+async def correct(user: User, columns: dict[str, Any]) -> bool:
+    """Write ``columns`` into a pending sign-up; False where it is pending no more.
+
+    The row stays locked until the caller's transaction ends, so nobody verifies it meanwhile.
     """
-    return bool(
-        await run(
-            "UPDATE users SET verified_at = $3, claimed_email = $4"
-            " WHERE id = $1 AND phone = $2 AND verified_at IS NULL RETURNING id",
-            user.id,
-            phone,
-            now,
-            claimed_email,
-        )
-    )
+    return bool(await _pending(user).update(**columns))
 
 
-async def change_phone(user: User, phone: Phone) -> PhoneChange:
-    """Give an unverified user another number and count the change; ``user`` is up to date then."""
-    pending = User.filter(id=user.id, verified_at__isnull=True).exclude(phone=phone.e164)
-    changed = await pending.filter(phone_changes__lt=PHONE_CHANGES).update(
+async def change_phone(user: User, phone: Phone) -> bool:
+    """Give a pending sign-up another number.
+
+    False where it has that number, has changed its number as often as it may, or is pending no
+    more.
+    """
+    changeable = _pending(user).filter(phone_changes__lt=PHONE_CHANGES).exclude(phone=phone.e164)
+    changed = await changeable.update(
         phone=phone.e164,
         country=phone.country,
         vendor_account="",
         phone_changes=F("phone_changes") + 1,
     )
-    if changed:
-        await user.refresh_from_db()
-        return PhoneChange.CHANGED
-    return PhoneChange.LIMITED if await pending.exists() else PhoneChange.UNCHANGED
+    return bool(changed)
 
 
-async def restore_phone(user_id: int, failed: str, former: Phone, *, refund_change: bool) -> bool:
-    """Give an unverified user the ``former`` number back, if ``failed`` is still the one in use."""
-    return bool(
-        await User.filter(id=user_id, phone=failed, verified_at__isnull=True).update(
+async def change_phone_back(user: User, failed: str, former: Phone, *, refund: bool) -> bool:
+    """Undo a change to ``failed``, unless the number was changed again meanwhile.
+
+    ``refund`` says that the change does not count.
+    """
+    changed = (
+        await _pending(user)
+        .filter(phone=failed)
+        .update(
             phone=former.e164,
             country=former.country,
             vendor_account="",
-            phone_changes=F("phone_changes") - int(refund_change),
+            phone_changes=F("phone_changes") - int(refund),
         )
     )
+    return bool(changed)
 
 
-async def keep_vendor_account(user: User, phone: str, account: str) -> None:
-    """Keep the vendor's id for this person; of another number it would be another person's."""
-    if account and account != user.vendor_account:
-        await User.filter(id=user.id, phone=phone).update(vendor_account=account)
+async def save_vendor_account(user: User, phone: str, account: str) -> None:
+    """Save the vendor's id of the person who has ``phone``, unless the number was changed."""
+    await User.filter(id=user.id, phone=phone).update(vendor_account=account)
+
+
+async def claim(user: User, phone: str, now: datetime) -> bool:
+    """Verify a pending sign-up by ``phone``, and claim its email.
+
+    False where it is verified already, or has another number by now. Raises ``IntegrityError``
+    where another account has claimed the email. The digest goes with it: by the work that a second
+    sign-up with the same answers makes, a stranger could tell who has an account.
+    """
+    claimed = await run(
+        "UPDATE users SET verified_at = $3, claimed_email = $4, signup_digest = NULL"
+        " WHERE id = $1 AND phone = $2 AND verified_at IS NULL RETURNING id",
+        user.id,
+        phone,
+        now,
+        emails.fold(user.email),
+    )
+    return bool(claimed)

@@ -5,7 +5,6 @@ Those that operators may change are settings, in ``SpendingLimits``; docs/settin
 
 from dataclasses import dataclass
 from datetime import timedelta
-from math import ceil
 
 # One code (NIST SP 800-63B-4, 3.1.3.2: short-lived, few guesses, a resend gives none back)
 CODE_LIFETIME = timedelta(minutes=10)
@@ -38,6 +37,9 @@ SESSION_IDLE = timedelta(days=1)
 SESSION_LIFETIME = timedelta(days=30)
 SESSION_TOUCH = timedelta(minutes=5)  # how stale last_seen_at may be, to spare a write a request
 
+# Our own bad days: when nobody knows how long one lasts
+RETRY_AFTER = timedelta(seconds=5)
+
 # Housekeeping
 OUTBOX_KEPT = timedelta(days=7)  # after a text is done
 
@@ -57,6 +59,11 @@ class SpendingLimits:
         return None if most is None else most - int(most * BUDGET_KEPT_FOR_KNOWN)
 
 
+def whole_seconds(time: timedelta) -> int:
+    """``time`` in seconds, rounded up: who waits so long has waited long enough."""
+    return -int(-time.total_seconds() // 1)
+
+
 class LimitExceeded(Exception):
     """A limit stands in the way; ``wait`` says how long, where waiting helps."""
 
@@ -67,7 +74,11 @@ class LimitExceeded(Exception):
     @property
     def seconds(self) -> int | None:
         """Whole seconds to wait, at least one."""
-        return None if self.wait is None else max(1, ceil(self.wait.total_seconds()))
+        return None if self.wait is None else max(1, whole_seconds(self.wait))
+
+
+class Throttled(LimitExceeded):
+    """This visitor's address did this too often."""
 
 
 class CoolingDown(LimitExceeded):

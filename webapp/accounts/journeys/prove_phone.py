@@ -1,0 +1,281 @@
+"""A person proves a phone: a code is sent, sent again or to another number, and entered.
+
+The functions stand in the order in which that happens. They do not know what the code is for:
+``check_code`` says whether it is right, and its caller what follows from that.
+"""
+
+import asyncio
+from datetime import datetime
+from enum import Enum, auto
+
+import structlog
+from tortoise.transactions import in_transaction
+
+from webapp.accounts.challenges import verifications
+from webapp.accounts.challenges.verifications import CheckClaim, Outcome, Verification
+from webapp.accounts.journeys.site import SignupOver, Site, tells_database_errors
+from webapp.accounts.people import users
+from webapp.accounts.people.phones import Phone
+from webapp.accounts.people.sessions import derive_next_token, opened_since
+from webapp.accounts.people.users import User
+from webapp.accounts.policy.rules import (
+    CODE_LIFETIME,
+    SIGNUP_LIFETIME,
+    ChangesSpent,
+    ChecksSpent,
+    CoolingDown,
+)
+from webapp.providers import (
+    Blocked,
+    Channel,
+    CountryNotServed,
+    Gone,
+    InvalidNumber,
+    NotMobile,
+    OptedOut,
+    ProviderError,
+    TooManyChecks,
+    TooManySends,
+)
+
+log = structlog.get_logger(__name__)
+POLLS, POLL_PAUSE = 15, 0.1  # seconds
+
+# The vendor's verdicts on a number. All other failures say nothing about it.
+VERDICTS = (Blocked, CountryNotServed, InvalidNumber, NotMobile, OptedOut, TooManySends)
+
+
+class WrongCode(Exception):
+    """The code is not the one we sent; ``left`` checks remain."""
+
+    def __init__(self, left: int) -> None:
+        super().__init__()
+        self.left = left
+
+
+class CodeExpired(Exception):
+    """The code no longer counts: too old, over at the vendor, or never sent."""
+
+
+class Check(Enum):
+    """What came of a check that was not refused."""
+
+    RIGHT = auto()
+    RIGHT_BEFORE = auto()  # a request beside this one had the code approved
+
+
+async def send_code(site: Site, user: User, verification: Verification, channel: Channel) -> None:
+    """Ask the vendor for a code, with no transaction open, and record what came of it.
+
+    The send was reserved before. Raises ``ProviderError``.
+    """
+    try:
+        sent = await site.verifier.send(
+            verification.phone,
+            email=user.email,
+            channel=channel,
+            reference=verification.reference or None,
+            account=user.vendor_account or None,
+        )
+    except ProviderError as error:
+        await _record_failure(site, verification, error)
+        raise
+    await verifications.record_sent(verification, sent.reference, site.clock())
+    if sent.account and sent.account != user.vendor_account:
+        await users.save_vendor_account(user, verification.phone, sent.account)
+    log.info("code_sent", user=user.id, verification=verification.id, channel=channel.value)
+
+
+async def _record_failure(site: Site, verification: Verification, error: ProviderError) -> None:
+    kind = type(error).__name__
+    log.warning("code_not_sent", verification=verification.id, kind=kind, error=error.code)
+    now = site.clock()
+    if error.maybe_sent:
+        await verifications.record_unknown_send(verification, error.reference or "", now)
+        return
+    rejected = isinstance(error, VERDICTS)
+    await verifications.record_send_failure(verification, now, rejected=rejected)
+    if isinstance(error, TooManySends) and not verification.never_sent:
+        await verifications.stop_sends(verification)
+
+
+@tells_database_errors
+async def resend_code(
+    site: Site, user: User, verification: Verification, channel: Channel
+) -> Verification:
+    """Send the code again, or a new one where the old one is over: the verification that counts.
+
+    ``user`` and ``verification`` were read together: the vendor's account of another number would
+    have that number's phone sent the code. Raises ``LimitExceeded`` or ``ProviderError``.
+    """
+    now = site.clock()
+    async with in_transaction():
+        if is_over(site, verification, now):
+            verification = await verifications.begin_again(
+                verification, site.verifier.name, site.spending, now
+            )
+        else:
+            await verifications.claim_send(verification, site.spending, now)
+    await send_code(site, user, verification, channel)
+    return verification
+
+
+async def catch_up(site: Site, user: User, verification: Verification) -> Verification:
+    """Send the code that was asked for before, if it never went out."""
+    if verification.sent_at:
+        return verification
+    try:
+        return await resend_code(site, user, verification, Channel.SMS)
+    except CoolingDown:
+        log.info("asked_twice", user=user.id)
+        return verification
+
+
+def is_over(site: Site, verification: Verification, now: datetime) -> bool:
+    """Too old, or begun with another provider than the site has now."""
+    return verification.expires_at <= now or verification.provider != site.verifier.name
+
+
+def is_usable(site: Site, verification: Verification) -> bool:
+    """Whether the code can still prove the phone, or is still to be sent."""
+    return (
+        verification.outcome is Outcome.PENDING
+        and verification.checks_left > 0
+        and not is_over(site, verification, site.clock())
+    )
+
+
+@tells_database_errors
+async def change_phone(
+    site: Site, user: User, verification: Verification, phone: Phone
+) -> Verification:
+    """Verify another number instead: the verification that counts.
+
+    Called again with the same number, it sends what was not sent. Raises ``LimitExceeded`` or
+    ``ProviderError``; the former number and its code then stay valid, unless a code may be on its
+    way to the new one. Raises ``SignupOver``.
+    """
+    if phone.e164 == user.phone:
+        return await catch_up(site, user, verification)
+    former = Phone(user.phone, user.country)
+    async with in_transaction():
+        if not await users.change_phone(user, phone):
+            return await _changed_before(site, user, phone)
+        replaced = await verifications.replace_pending(user)
+        verification = await verifications.begin(
+            user.id, phone.e164, site.verifier.name, site.spending, site.clock()
+        )
+    user.phone, user.country, user.vendor_account = phone.e164, phone.country, ""
+    log.info("phone_changed", user=user.id, verification=verification.id)
+    try:
+        await send_code(site, user, verification, Channel.SMS)
+    except ProviderError as error:
+        if replaced and not error.maybe_sent:
+            refund = not isinstance(error, VERDICTS)
+            await _change_back(user, former, replaced, verification, refund=refund)
+        raise
+    return verification
+
+
+async def _changed_before(site: Site, user: User, phone: Phone) -> Verification:
+    """The verification of a change that another request made; raises where none did."""
+    pending, verification = await users.pending(user), await verifications.latest(user)
+    if not (pending and verification):
+        raise SignupOver
+    if pending.phone != phone.e164:
+        raise ChangesSpent(user.created_at + SIGNUP_LIFETIME - site.clock())
+    user.phone, user.country = phone.e164, phone.country
+    return verification
+
+
+async def _change_back(
+    user: User, former: Phone, replaced: Verification, failed: Verification, *, refund: bool
+) -> None:
+    """Nothing went to the new number: the former verification counts on, if no other began."""
+    async with in_transaction():
+        if not await users.change_phone_back(user, failed.phone, former, refund=refund):
+            return
+        await verifications.reinstate(replaced, failed)
+    user.phone, user.country = former.e164, former.country
+
+
+async def check_code(site: Site, user: User, verification: Verification, code: str) -> Check:
+    """Ask the vendor whether ``code`` is the one it sent.
+
+    Raises ``WrongCode``, ``CodeExpired``, ``LimitExceeded`` or ``ProviderError``.
+    """
+    await _claim_check(site, verification)
+    try:
+        right = await site.verifier.check(
+            verification.phone, reference=verification.reference, code=code
+        )
+    except ProviderError as error:
+        return await _record_failed_check(site, user, verification, error)
+    if right:
+        return Check.RIGHT
+    log.info("code_wrong", user=user.id, verification=verification.id)
+    left = await verifications.record_wrong_check(verification)
+    raise WrongCode(left) if left else _checks_spent(site, verification)
+
+
+async def _claim_check(site: Site, verification: Verification) -> None:
+    """Reserve one check, and commit it, before the answer is known."""
+    now = site.clock()
+    if is_over(site, verification, now) or verification.never_sent:
+        raise CodeExpired
+    async with in_transaction():
+        claim = await verifications.claim_check(verification, now)
+    match claim:
+        case CheckClaim.SPENT:
+            raise _checks_spent(site, verification)
+        case CheckClaim.OVER:
+            raise CodeExpired
+
+
+def _checks_spent(site: Site, verification: Verification) -> ChecksSpent:
+    return ChecksSpent(verification.expires_at - site.clock())
+
+
+async def _record_failed_check(
+    site: Site, user: User, verification: Verification, error: ProviderError
+) -> Check:
+    """``RIGHT_BEFORE`` where the vendor used the code up for another request; raises otherwise."""
+    kind, now = type(error).__name__, site.clock()
+    log.warning("code_not_checked", verification=verification.id, kind=kind, error=error.code)
+    if isinstance(error, Gone):
+        if await _verified_beside(user, verification):
+            return Check.RIGHT_BEFORE
+        await verifications.expire(verification, now)
+        raise CodeExpired from error
+    if isinstance(error, TooManyChecks):
+        await verifications.exhaust(verification)
+        raise _checks_spent(site, verification) from error
+    if not error.maybe_sent:
+        await verifications.refund_check(verification)
+    raise error
+
+
+async def _verified_beside(user: User, verification: Verification) -> bool:
+    """Whether a request beside this one verified the user.
+
+    The vendor approves a code once. Whoever comes second is told that the code is used, and has to
+    wait for the first to commit.
+    """
+    await verification.refresh_from_db()
+    looks = POLLS if verification.checks > 1 else 1
+    for look in range(looks):
+        await asyncio.sleep(POLL_PAUSE if look else 0)
+        await user.refresh_from_db()
+        if user.verified_at:
+            return True
+    return False
+
+
+async def recover_session(site: Site, session: str, code: str) -> str | None:
+    """The token of the session that ``session`` became by the right ``code``, within its life.
+
+    For a browser that sends its right code again because the answer, with the new cookie, got
+    lost: to a double click, a closed connection, the end of this process.
+    """
+    token = derive_next_token(session, code, site.secret_key)
+    return token if await opened_since(token, site.clock() - CODE_LIFETIME) else None

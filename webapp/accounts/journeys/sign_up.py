@@ -1,0 +1,172 @@
+"""A person signs up. Start here: this is the order in which things happen.
+
+Between ``sign_up`` and ``enter_code`` the person may ask for the code again, or have it sent to
+another number; ``prove_phone`` has that.
+"""
+
+import hashlib
+import hmac
+import json
+from typing import NamedTuple
+
+import structlog
+from tortoise.exceptions import IntegrityError
+from tortoise.transactions import in_transaction
+
+from webapp.accounts.challenges import verifications
+from webapp.accounts.challenges.verifications import Outcome, Verification
+from webapp.accounts.forms import SignupForm
+from webapp.accounts.journeys import prove_phone
+from webapp.accounts.journeys.site import SignupOver, Site, tells_database_errors
+from webapp.accounts.people import emails, sessions, users
+from webapp.accounts.people.sessions import Visitor
+from webapp.accounts.people.users import User
+from webapp.accounts.sending import texts
+from webapp.providers import Channel
+
+log = structlog.get_logger(__name__)
+
+
+class SignedUp(NamedTuple):
+    """An unverified account whose code is on its way."""
+
+    user: User
+    verification: Verification
+    token: str | None  # of the new session; None where the browser's own goes on
+
+
+class EmailTaken(Exception):
+    """The phone is proven, but somebody verified an account with this email first."""
+
+
+@tells_database_errors
+async def sign_up(site: Site, form: SignupForm, visitor: Visitor | None = None) -> SignedUp:
+    """Make an unverified account and have a code sent to its phone.
+
+    Which forms are the same sign-up is decided here alone. The email and phone of ``visitor``, whom
+    this browser has as a pending sign-up, make the form a correction of it. All answers and the
+    password of another pending sign-up join that one: the form was sent twice. Either way a code
+    that is on its way already is not sent again, and one that is used up begins a new sign-up.
+
+    Raises ``LimitExceeded`` or ``ProviderError``, after which the same form can be sent again, and
+    ``SignupOver``.
+    """
+    password_hash = await site.hasher.hash(form.password)
+    if visitor and _is_same_person(form, visitor.user):
+        if visitor.verification.outcome is Outcome.EMAIL_TAKEN:
+            raise SignupOver
+        if prove_phone.is_usable(site, visitor.verification):
+            return await _correct(site, form, password_hash, visitor)
+    return await _begin_or_join(site, form, password_hash)
+
+
+def _is_same_person(form: SignupForm, user: User) -> bool:
+    answers = form.profile()
+    same_email = emails.fold(answers["email"]) == emails.fold(user.email)
+    return same_email and answers["phone"] == user.phone
+
+
+async def _correct(site: Site, form: SignupForm, password_hash: str, visitor: Visitor) -> SignedUp:
+    user, verification = visitor
+    answers = {**form.profile(), "password_hash": password_hash, "signup_digest": None}
+    if not await users.correct(user, answers):
+        raise SignupOver
+    user.update_from_dict(answers)
+    log.info("signup_corrected", user=user.id)
+    return SignedUp(user, await prove_phone.catch_up(site, user, verification), None)
+
+
+async def _begin_or_join(site: Site, form: SignupForm, password_hash: str) -> SignedUp:
+    """The unique digest decides which of many requests at once begins.
+
+    A sign-up with the same answers which is not to be joined, because its password is another or
+    its code is used up, has that digest, so the next one is tried.
+    """
+    turn = 0
+    while True:
+        digest = _digest(site, form, turn)
+        try:
+            begun = await _begin(site, form, password_hash, digest)
+        except IntegrityError:
+            if joined := await _join(site, form, digest):
+                return joined
+            turn += 1
+        else:
+            await prove_phone.send_code(site, begun.user, begun.verification, Channel.SMS)
+            return begun
+
+
+def _digest(site: Site, form: SignupForm, turn: int) -> str:
+    """One hash for all answers but the password, of the ``turn``-th sign-up that has them."""
+    answers = form.profile()
+    answers["email"] = emails.fold(answers["email"])
+    message = json.dumps(["sign-up", turn, answers], sort_keys=True, default=str)
+    return hmac.new(site.secret_key.encode(), message.encode(), hashlib.sha256).hexdigest()
+
+
+async def _begin(site: Site, form: SignupForm, password_hash: str, digest: str) -> SignedUp:
+    """Raises ``IntegrityError`` where another sign-up has ``digest``."""
+    now = site.clock()
+    user = User(**form.profile(), password_hash=password_hash, signup_digest=digest, created_at=now)
+    async with in_transaction():
+        await users.insert(user)
+        token = await sessions.open_session(user.id, now)
+        verification = await verifications.begin(
+            user.id, user.phone, site.verifier.name, site.spending, now
+        )
+    log.info("signed_up", user=user.id, verification=verification.id)
+    return SignedUp(user, verification, token)
+
+
+async def _join(site: Site, form: SignupForm, digest: str) -> SignedUp | None:
+    """Join the pending sign-up with ``digest``, if the password and a usable code are there."""
+    user = await users.with_digest(digest)
+    verification = user and await verifications.latest(user)
+    if not (user and verification and prove_phone.is_usable(site, verification)):
+        return None
+    if not await site.hasher.verify(form.password, user.password_hash):
+        return None
+    async with in_transaction():
+        if not await users.correct(
+            user, {"signup_digest": digest}
+        ):  # locked until it has the session
+            return None
+        token = await sessions.open_session(user.id, site.clock())
+    return SignedUp(user, await prove_phone.catch_up(site, user, verification), token)
+
+
+@tells_database_errors
+async def enter_code(
+    site: Site, user: User, verification: Verification, code: str, session: str
+) -> str | None:
+    """The right code verifies the account, and a text says so.
+
+    Returns the token of the session that follows ``session``, or None where the request of another
+    browser got there first. Raises ``WrongCode``, ``CodeExpired``, ``EmailTaken``,
+    ``LimitExceeded`` or ``ProviderError``.
+    """
+    checked = await prove_phone.check_code(site, user, verification, code)
+    token = sessions.derive_next_token(session, code, site.secret_key)
+    if checked is prove_phone.Check.RIGHT and await _confirm(site, user, verification, token):
+        return token
+    return await prove_phone.recover_session(site, session, code)
+
+
+async def _confirm(site: Site, user: User, verification: Verification, token: str) -> bool:
+    """Verify the account in one transaction; False where a request beside this one did."""
+    now = site.clock()
+    try:
+        async with in_transaction():
+            if not await users.claim(user, verification.phone, now):
+                return False
+            await verifications.approve(verification)
+            await site.outbox.write(verification.phone, texts.confirmation(site.name))
+            await sessions.replace_sessions(user.id, now, token)
+    except IntegrityError as error:
+        await verifications.record_email_conflict(verification)
+        log.info("email_taken", user=user.id, verification=verification.id)
+        raise EmailTaken from error
+    user.verified_at = now
+    site.outbox.wake()
+    log.info("verified", user=user.id, verification=verification.id)
+    return True

@@ -1,0 +1,54 @@
+"""What the journeys need of the site they run on."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+import structlog
+
+from webapp.accounts.people.passwords import Hasher
+from webapp.accounts.policy.rules import RETRY_AFTER, DatabaseAway, SpendingLimits
+from webapp.accounts.sending.delivery import Outbox
+from webapp.database import DATABASE_ERRORS
+from webapp.providers import Verifier
+
+log = structlog.get_logger(__name__)
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One site: its vendors, its limits, its name and its clock."""
+
+    verifier: Verifier
+    outbox: Outbox
+    hasher: Hasher
+    spending: SpendingLimits
+    secret_key: str
+    name: str
+    countries: frozenset[str]  # ISO 3166 codes of the countries served; empty: all
+    clock: Callable[[], datetime]
+
+
+class SignupOver(Exception):
+    """The sign-up was verified or purged by somebody else while this request was at it."""
+
+
+def tells_database_errors(
+    journey: Callable[Parameters, Awaitable[Result]],
+) -> Callable[Parameters, Awaitable[Result]]:
+    """Have ``journey`` raise ``DatabaseAway`` for a database error, so that its form is kept."""
+
+    @wraps(journey)
+    async def told(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        try:
+            return await journey(*args, **kwargs)
+        except DATABASE_ERRORS as error:
+            log.exception("database_error", error=type(error).__name__)
+            raise DatabaseAway(RETRY_AFTER) from error
+
+    return told

@@ -1,0 +1,61 @@
+"""Step 2, another number: nothing else is typed again."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from webapp.accounts.forms import PhoneForm
+from webapp.accounts.journeys.prove_phone import change_phone
+from webapp.accounts.people import phones
+from webapp.accounts.people.countries import countries
+from webapp.accounts.people.users import User
+from webapp.pages import state, verification
+from webapp.pages.step import (
+    PHONE,
+    VERIFICATION,
+    form_page,
+    go,
+    require_pending_visitor,
+    throttle,
+)
+from webapp.pages.words import USER_ERRORS, Problem, problem
+from webapp.web.form import posted
+from webapp.web.templates import is_fragment
+
+TEMPLATE = "steps/phone.html"
+
+
+async def show(request: Request) -> Response:
+    user, _ = await require_pending_visitor(request)
+    return render(request, user, PhoneForm(country=user.country, phone=phones.national(user.phone)))
+
+
+async def submit(request: Request) -> Response:
+    site, (user, pending) = state.site(request), await require_pending_visitor(request)
+    form = PhoneForm.parse(await posted(request), site.countries)
+    if not form.number:
+        return render(request, user, form)
+    try:
+        await throttle(request, "resends")
+        pending = await change_phone(site, user, pending, form.number)
+    except USER_ERRORS as error:
+        return render(request, user, form, problem(error))
+    return verification.render(request, user, pending) if is_fragment(request) else go(VERIFICATION)
+
+
+def render(
+    request: Request, user: User, form: PhoneForm, problem: Problem | None = None
+) -> Response:
+    """The form for another number than the one ``user`` has."""
+    shown = context(user, form, state.site(request).countries)
+    return form_page(request, TEMPLATE, PHONE, form, shown, problem)
+
+
+def context(user: User, form: PhoneForm, allowed: frozenset[str]) -> dict[str, Any]:
+    """What the template needs besides the form; ``allowed`` countries, all when empty."""
+    return {
+        "phone": phones.readable(user.phone),
+        "countries": countries(allowed),
+        "example": phones.example(form.country),
+    }

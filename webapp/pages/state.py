@@ -1,0 +1,42 @@
+"""What the application keeps for its pages, with its types: ``app.state`` has none."""
+
+from collections.abc import Callable
+from typing import Protocol, cast
+
+from starlette.requests import Request
+
+from webapp.accounts.journeys.site import Site
+from webapp.web.cookies import SessionCookie
+from webapp.web.templates import PageCache
+from webapp.web.throttle import Throttle
+
+
+class Database(Protocol):
+    """All that a page asks of the database itself."""
+
+    async def ready(self) -> bool: ...
+
+
+def site(request: Request) -> Site:
+    return cast(Site, request.app.state.site)
+
+
+def cookie(request: Request) -> SessionCookie:
+    return cast(SessionCookie, request.app.state.cookie)
+
+
+def throttle(request: Request) -> Throttle:
+    return cast(Throttle, request.app.state.throttle)
+
+
+def client_ip(request: Request) -> str:
+    find = cast(Callable[[object], str], request.app.state.client_ip)
+    return find(request.scope)
+
+
+def empty_forms(request: Request) -> PageCache:
+    return cast(PageCache, request.app.state.empty_forms)
+
+
+def database(request: Request) -> Database:
+    return cast(Database, request.app.state.database)
