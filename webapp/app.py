@@ -165,6 +165,7 @@ def _assemble(
         secret_key=settings.secret_key,
         name=settings.site_name,
         countries=settings.allowed_countries,
+        code_name=settings.code_name,
         clock=ports.clock,
     )
     state.access = Access.from_settings(settings, state.cookie, ports.clock)
@@ -179,7 +180,7 @@ def connect_providers(settings: Settings, ports: Ports) -> Providers:
     host = urlsplit(origin_of(settings.base_url)).hostname or ""
     return Providers(
         settings,
-        partial(texts.code, settings.site_name, host),
+        partial(texts.code, settings.code_name, host),
         clock=ports.clock,
         sleep=ports.sleep,
         transport=ports.transport,

@@ -13,6 +13,7 @@ from secrets import token_urlsafe
 from typing import Any
 from urllib.parse import urlsplit
 
+from webapp.segments import segments, spellings
 from webapp.settings import urls, values
 from webapp.settings.clients import Client, clients
 from webapp.settings.declaration import (
@@ -83,6 +84,11 @@ class Settings:
         "the name that people read on the page and in texts",
         default=Derived("the host of `BASE_URL`", _host),
         development="Demo",
+    )
+    code_name: str = setting(
+        "the site's name inside texts, where `SITE_NAME` is too long for one text in letters that "
+        "GSM-7 does not have",
+        default=Derived("`SITE_NAME`", lambda read: str(read["site_name"])),
     )
 
     verify_provider: str = setting(
@@ -288,3 +294,18 @@ def _contradictions(settings: Settings) -> Iterator[tuple[str, str]]:
     url = urlsplit(settings.base_url)
     if url.scheme == "http" and not development and not urls.is_loopback(url.hostname or ""):
         yield "BASE_URL", "must be https in production"
+    if url.hostname and not _fits_in_a_text(settings.code_name, url.hostname):
+        variable = "SITE_NAME" if settings.code_name == settings.site_name else "CODE_NAME"
+        words = "cannot be written in one text beside the host of BASE_URL"
+        yield variable, f"{words}: set CODE_NAME to a short name, best in Latin letters"
+
+
+def _fits_in_a_text(name: str, host: str) -> bool:
+    """Whether the shortest text of a code has room for a spelling of ``name``.
+
+    A host that takes the whole text is no fault of the name's.
+    """
+    bound = f"\n\n@{host} #000000"
+    return segments(f": 000000{bound}") > 1 or any(
+        spelling and segments(f"{spelling}: 000000{bound}") == 1 for spelling in spellings(name)
+    )

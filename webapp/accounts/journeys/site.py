@@ -30,6 +30,7 @@ class Site:
     spending: SpendingLimits
     secret_key: str
     name: str
+    code_name: str  # the name as texts have it
     countries: frozenset[str]  # ISO 3166 codes of the countries served; empty: all
     clock: Callable[[], datetime]
 

@@ -1,27 +1,47 @@
-"""The words we text."""
+"""The words we text, in one segment each: a second one would be paid for.
 
-import unicodedata
+The site's name is written as it is where GSM-7 has its letters. Otherwise the whole text goes in
+UCS-2, which leaves 70 characters: the words become fewer, or the name loses accents.
+"""
+
+from collections.abc import Sequence
+
+from webapp.segments import segments, spellings
 
 
-def code(site: str, host: str, one_time_code: str) -> str:
-    """A one-time code, ending in the line that binds it to our origin.
+def code(name: str, host: str, one_time_code: str) -> str:
+    """A one-time code, ending in the line that lets phones fill it in on our pages only.
 
-    One GSM-7 segment. The last line lets phones fill the code in on our page and on no other:
     https://wicg.github.io/sms-one-time-codes/
     """
-    domain = host.partition(":")[0]
-    words = f"{one_time_code} is your {plain(site)} code. Do not share it."
-    return f"{words}\n\n@{domain} #{one_time_code}"
+    bound = f"\n\n@{host.partition(':')[0]} #{one_time_code}"
+    return _in_one_segment(
+        name,
+        f"{one_time_code} is your {{}} code. Do not share it.{bound}",
+        f"{{}}: {one_time_code}{bound}",
+    )
 
 
-def confirmation(site: str) -> str:
-    """The account is theirs. It holds no name: what a stranger typed is never texted."""
-    return f"{plain(site)}: You did it! Signup complete: your account is verified."
+def confirmation(name: str) -> str:
+    """The account is verified. It names no person: what a stranger typed is never texted."""
+    return _in_one_segment(
+        name,
+        "{}: You did it! Signup complete: your account is verified.",
+        "{}: Signup complete.",
+    )
 
 
-def plain(site: str) -> str:
-    """``site`` in letters that every phone network has, so that a text stays one segment."""
-    letters = unicodedata.normalize("NFKD", site).encode("ascii", "ignore").decode()
-    return "".join(letter for letter in letters if letter.isalnum() or letter in " .-'&")[
-        :40
-    ].strip()
+def _in_one_segment(name: str, words: str, few_words: str) -> str:
+    """The first of these that is one segment: all words, accents lost, few words, letters lost."""
+    whole, plain = spellings(name)
+    accents_lost = [plain] if len(plain) == len(whole) else []
+    letters_lost = [plain] if plain else []
+    return _first_in_one_segment(
+        [words.format(spelling) for spelling in (whole, *accents_lost)]
+        + [few_words.format(whole)]
+        + [form.format(spelling) for spelling in letters_lost for form in (words, few_words)]
+    )
+
+
+def _first_in_one_segment(bodies: Sequence[str]) -> str:
+    return next((body for body in bodies if segments(body) == 1), bodies[-1])
