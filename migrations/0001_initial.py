@@ -96,7 +96,7 @@ class Migration(migrations.Migration):
                 "app": "accounts",
                 "indexes": [Index(fields=["state", "next_attempt_at"]), Index(fields=["done_at"])],
                 "pk_attr": "id",
-                "table_description": "A text, written in the transaction that is the reason for it.",
+                "table_description": "A message, written in the transaction that is the reason for it.",
             },
             bases=["Model"],
         ),

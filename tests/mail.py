@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import ssl
 import threading
 from collections import defaultdict, deque
@@ -136,6 +137,7 @@ class MailServer:
 @contextlib.contextmanager
 def mail_server(tls: ssl.SSLContext | None = None, **options: Any) -> Iterator[MailServer]:
     """Such a server on loopback; ``tls`` speaks smtps, ``tls_context=`` offers STARTTLS."""
+    logging.getLogger("mail.log").setLevel(logging.ERROR)
     server = MailServer()
     controller = Controller(
         server,

@@ -26,7 +26,7 @@ from tests.site import UNTHROTTLED, Hold, Person, Site, site, until
 from tests.visitor import Visitor, filled_in
 from webapp.accounts.people.passwords import LONGEST_QUEUE
 from webapp.accounts.people.users import User
-from webapp.accounts.sending.delivery import SETTLED_AFTER
+from webapp.accounts.sending.carriers import SETTLED_AFTER
 from webapp.database import CONNECT_TIMEOUT, DATABASE_ERRORS, STATEMENT_TIMEOUT, Database
 from webapp.pages import errors
 from webapp.providers.http import LONGEST as LONGEST_CALL

@@ -29,7 +29,9 @@ from webapp.accounts.policy.rules import (
     SpendingLimits,
 )
 from webapp.accounts.sending import texts
+from webapp.accounts.sending.carriers import Carrier, EmailCarrier, TextCarrier
 from webapp.accounts.sending.delivery import Outbox, delivering
+from webapp.accounts.sending.outbox import MessageChannel
 from webapp.clients import session
 from webapp.clients.access import Access
 from webapp.database import DATABASE_ERRORS, Database
@@ -156,7 +158,7 @@ def _assemble(
     spending = SpendingLimits(
         settings.sends_per_phone, settings.sends_per_hour, settings.prefix_brake
     )
-    state.outbox = Outbox(state.providers.messenger, spending, ports.clock)
+    state.outbox = Outbox(_carriers(state.providers, spending), ports.clock)
     state.site = Site(
         verifier=state.providers.verifier,
         outbox=state.outbox,
@@ -173,6 +175,15 @@ def _assemble(
     app.router.redirect_slashes = False
     app.user_middleware = _middleware(app, settings)
     return app
+
+
+def _carriers(providers: Providers, spending: SpendingLimits) -> dict[MessageChannel, Carrier]:
+    carriers: dict[MessageChannel, Carrier] = {
+        MessageChannel.TEXT: TextCarrier(providers.messenger, spending)
+    }
+    if providers.mailer:
+        carriers[MessageChannel.EMAIL] = EmailCarrier(providers.mailer)
+    return carriers
 
 
 def connect_providers(settings: Settings, ports: Ports) -> Providers:

@@ -14,6 +14,7 @@ from webapp.accounts.policy.rules import (
     SESSION_IDLE,
     SESSION_LIFETIME,
     SIGNUP_LIFETIME,
+    UNDELIVERED_KEPT,
 )
 from webapp.accounts.policy.usage import Attempt
 from webapp.accounts.sending.outbox import OutboxMessage
@@ -23,7 +24,7 @@ BATCH = 500
 
 
 async def purge(now: datetime) -> dict[str, int]:
-    """Delete abandoned sign-ups (ASVS 14.2.7), dead sessions, old attempts and delivered texts:
+    """Delete abandoned sign-ups (ASVS 14.2.7), dead sessions, old attempts and old messages:
     how many of each.
     """
     abandoned = User.filter(verified_at__isnull=True, created_at__lt=now - SIGNUP_LIFETIME)
@@ -32,7 +33,8 @@ async def purge(now: datetime) -> dict[str, int]:
         "sessions": await _delete(Session.filter(last_seen_at__lt=now - SESSION_IDLE))
         + await _delete(Session.filter(created_at__lt=now - SESSION_LIFETIME)),
         "attempts": await _delete(Attempt.filter(at__lt=now - DAY)),
-        "texts": await _delete(OutboxMessage.filter(done_at__lt=now - OUTBOX_KEPT)),
+        "messages": await _delete(OutboxMessage.filter(done_at__lt=now - OUTBOX_KEPT))
+        + await _delete(OutboxMessage.filter(done_at=None, created_at__lt=now - UNDELIVERED_KEPT)),
     }
     log.info("purged", **gone)
     return gone

@@ -160,7 +160,7 @@ async def _confirm(site: Site, user: User, verification: Verification, token: st
             if not await users.claim(user, verification.phone, now):
                 return False
             await verifications.approve(verification)
-            await site.outbox.write(verification.phone, texts.confirmation(site.code_name))
+            await site.outbox.write_text(verification.phone, texts.confirmation(site.code_name))
             await sessions.replace_sessions(user.id, now, token)
     except IntegrityError as error:
         await verifications.record_email_conflict(verification)

@@ -41,7 +41,8 @@ SESSION_TOUCH = timedelta(minutes=5)  # how stale last_seen_at may be, to spare 
 RETRY_AFTER = timedelta(seconds=5)
 
 # Housekeeping
-OUTBOX_KEPT = timedelta(days=7)  # after a text is done
+OUTBOX_KEPT = timedelta(days=7)  # after a message is done
+UNDELIVERED_KEPT = timedelta(days=7)  # longer than any is tried: nobody carries its channel now
 
 
 @dataclass(frozen=True, slots=True)

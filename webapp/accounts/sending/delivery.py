@@ -1,88 +1,111 @@
-"""Delivers the texts of the outbox through a messenger, each of them once."""
+"""Delivers the messages of the outbox, each channel by its carrier and for itself."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 
-from webapp.accounts.policy import usage
-from webapp.accounts.policy.rules import BudgetSpent, SpendingLimits
+from webapp.accounts.policy.rules import LimitExceeded
 from webapp.accounts.purge import purge
 from webapp.accounts.sending import outbox
-from webapp.accounts.sending.outbox import MessageState, OutboxMessage
+from webapp.accounts.sending.carriers import Carrier
+from webapp.accounts.sending.outbox import MessageChannel, MessageState, OutboxMessage
 from webapp.database import DATABASE_ERRORS
-from webapp.providers import (
-    Blocked,
-    CountryNotServed,
-    InvalidNumber,
-    Messenger,
-    NotFound,
-    NotMobile,
-    OptedOut,
-    ProviderError,
-)
+from webapp.providers import Email, NotFound, ProviderError
 
 log = structlog.get_logger(__name__)
 
-BATCH = 50  # texts in flight in one process
+BATCH = 50  # messages of one channel in flight in one process
 LEASE = timedelta(seconds=60)  # longer than any call to a vendor may take
-POLL = 2.0  # seconds between looks for texts that other processes left
-PURGE_EVERY = timedelta(minutes=5)
-CLOCK_SKEW = timedelta(minutes=1)  # between us and the vendor, when its list is asked
-FIRST_RETRY = timedelta(seconds=5)  # doubled each time
-LONGEST_RETRY = timedelta(minutes=15)
-SETTLED_AFTER = timedelta(seconds=30)  # a vendor may still act on a call after we hung up
-GIVE_UP_AFTER = timedelta(days=1)
-STOP_WITHIN = 15.0  # seconds that texts in flight get when the process is stopped
-FINAL = (InvalidNumber, NotMobile, CountryNotServed, Blocked, OptedOut)
+POLL = 2.0  # seconds between looks for messages that other processes left
+PURGE_EVERY = 300.0  # seconds
+STOP_WITHIN = 15.0  # seconds that messages in flight get when the process is stopped
 
 
 class Outbox:
-    """The texts to deliver, and the messenger that does it."""
+    """The messages to deliver, and the carriers that do it.
+
+    A channel whose receiver hangs holds up no other channel.
+    """
 
     def __init__(
-        self, messenger: Messenger, spending: SpendingLimits, clock: Callable[[], datetime]
+        self, carriers: Mapping[MessageChannel, Carrier], clock: Callable[[], datetime]
     ) -> None:
-        self.messenger, self.spending, self.clock = messenger, spending, clock
-        self.written = asyncio.Event()
-        self.next_purge = clock()
+        self.clock = clock
+        self.deliveries = [Delivery(*carrier, clock) for carrier in carriers.items()]
 
-    async def write(self, to: str, body: str) -> None:
+    async def write_text(self, to: str, body: str) -> None:
         """Put a text into the caller's transaction; call ``wake`` once that is committed."""
-        await outbox.write(to, body, self.clock())
+        await self.write(MessageChannel.TEXT, to=to, body=body)
+
+    async def write_email(self, to: str, email: Email, expires_at: datetime | None = None) -> None:
+        """Put an email into the caller's transaction; call ``wake`` once that is committed.
+
+        It is not sent after ``expires_at``, when a link in it does not work any more.
+        """
+        await self.write(
+            MessageChannel.EMAIL,
+            to=to,
+            subject=email.subject,
+            body=email.text,
+            html=email.html,
+            expires_at=expires_at,
+        )
+
+    async def write(self, channel: MessageChannel, **columns: Any) -> None:
+        """Put a message with these columns into the caller's transaction, and ``wake`` then."""
+        now = self.clock()
+        message = OutboxMessage(channel=channel, created_at=now, next_attempt_at=now, **columns)
+        await outbox.write(message)
 
     def wake(self) -> None:
         """Deliver now rather than at the next poll."""
-        self.written.set()
+        for delivery in self.deliveries:
+            delivery.written.set()
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Deliver, and purge now and then, until ``stopping`` is set."""
-        while not stopping.is_set():
-            self.written.clear()
-            if await self._work() < BATCH:
-                await _first_of(self.written.wait(), stopping.wait(), within=POLL)
-
-    async def _work(self) -> int:
-        try:
-            delivered = await self.deliver()
-            if self.clock() >= self.next_purge:
-                self.next_purge = self.clock() + PURGE_EVERY
-                await purge(self.clock())
-        except DATABASE_ERRORS as error:
-            log.warning("outbox_waits_for_database", error=type(error).__name__)
-        except Exception:
-            log.exception("outbox_failed")  # and tries again: nobody would notice a loop that ended
-        else:
-            return delivered
-        return 0
+        await asyncio.gather(
+            *(delivery.run(stopping) for delivery in self.deliveries), self._purge(stopping)
+        )
 
     async def deliver(self) -> int:
-        """Send what is due and return how many texts that were."""
+        """Send what is due and return how many messages that were."""
+        return sum([await delivery.deliver() for delivery in self.deliveries])
+
+    async def _purge(self, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            async with keeps_running("purge"):
+                await purge(self.clock())
+            await first_of(stopping.wait(), within=PURGE_EVERY)
+
+
+class Delivery:
+    """Delivers the messages of one channel."""
+
+    def __init__(
+        self, channel: MessageChannel, carrier: Carrier, clock: Callable[[], datetime]
+    ) -> None:
+        self.channel, self.carrier, self.clock = channel, carrier, clock
+        self.written = asyncio.Event()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Deliver until ``stopping`` is set."""
+        while not stopping.is_set():
+            self.written.clear()
+            delivered = 0
+            async with keeps_running("deliver"):
+                delivered = await self.deliver()
+            if delivered < BATCH:
+                await first_of(self.written.wait(), stopping.wait(), within=POLL)
+
+    async def deliver(self) -> int:
+        """Send what is due and return how many messages that were."""
         now = self.clock()
-        messages = await outbox.lease(BATCH, now, now + LEASE)
+        messages = await outbox.lease(self.channel, BATCH, now, now + LEASE)
         results = await asyncio.gather(*map(self._deliver, messages), return_exceptions=True)
         for error in results:
             if isinstance(error, BaseException):
@@ -93,9 +116,12 @@ class Outbox:
         try:
             if message.tried_at and await self._is_settled(message):
                 return
-            await self._send(message)
-        except BudgetSpent as exceeded:
-            await self._postpone(message, exceeded.wait or LONGEST_RETRY)
+            if message.expires_at and message.expires_at <= self.clock():
+                await self._give_up(message, "Expired")
+            else:
+                await self._send(message)
+        except LimitExceeded as exceeded:
+            await self._postpone(message, exceeded.wait or self.carrier.retries.longest)
         except ProviderError as error:
             await self._record_error(message, error)
         except asyncio.CancelledError:
@@ -106,17 +132,14 @@ class Outbox:
     async def _is_settled(self, message: OutboxMessage) -> bool:
         """Whether a message whose last attempt got no answer must not be sent again.
 
-        Either the vendor has it, or the vendor has no list to look it up in: then a second text
-        could be one too many, and the message ends here.
+        Either the receiver has it, or nobody can tell and a second one could be one too many.
         """
-        assert message.tried_at  # noqa: S101
-        since = message.tried_at - CLOCK_SKEW
-        found = await self.messenger.find(message.to, message.body, since)
+        found = await self.carrier.find(message)
         match found:
             case NotFound.NEVER_ACCEPTED:
                 return False
             case NotFound.CANNOT_TELL:
-                log.warning("text_unknown", message=message.id)
+                log.warning(self._event("unknown"), message=message.id)
                 await outbox.record_end(message, MessageState.UNKNOWN, self.clock())
             case reference:
                 await self._record_sent(message, reference)
@@ -124,42 +147,46 @@ class Outbox:
 
     async def _send(self, message: OutboxMessage) -> None:
         now = self.clock()
-        attempt = await usage.reserve_confirmation(message.to, self.spending, now)
+        reserved = await self.carrier.reserve(message, now)
         message.tried_at = message.tried_at or now
         try:
-            reference = await self.messenger.send(message.to, message.body)
+            reference = await self.carrier.send(message)
         except ProviderError as error:
             if not error.maybe_sent:
                 message.tried_at = None
-                await attempt.delete()
+                await self.carrier.refund(reserved)
             raise
         await self._record_sent(message, reference)
 
     async def _record_sent(self, message: OutboxMessage, reference: str) -> None:
         await outbox.record_sent(message, reference, self.clock())
-        log.info("text_sent", message=message.id)
+        log.info(self._event("sent"), message=message.id)
 
     async def _record_error(self, message: OutboxMessage, error: ProviderError) -> None:
-        now, kind = self.clock(), type(error).__name__
-        if isinstance(error, FINAL) or now - message.created_at > GIVE_UP_AFTER:
-            log.error("text_given_up", message=message.id, kind=kind, error=error.code)
-            await outbox.record_end(message, MessageState.FAILED, now)
+        kind, retries = type(error).__name__, self.carrier.retries
+        if retries.is_over(message, error, self.clock()):
+            await self._give_up(message, kind, error.code)
             return
-        wait = min(FIRST_RETRY * 2 ** min(message.attempts, 10), LONGEST_RETRY)
-        if error.maybe_sent:
-            wait = max(wait, SETTLED_AFTER)
-        log.warning("text_postponed", message=message.id, kind=kind, error=error.code)
-        await self._postpone(message, max(wait, timedelta(seconds=error.retry_after or 0)))
+        log.warning(self._event("postponed"), message=message.id, kind=kind, error=error.code)
+        await self._postpone(message, retries.pause(message.attempts, error))
+
+    async def _give_up(self, message: OutboxMessage, kind: str, error: str = "") -> None:
+        log.error(self._event("given_up"), message=message.id, kind=kind, error=error)
+        await outbox.record_end(message, MessageState.FAILED, self.clock())
+
+    def _event(self, name: str) -> str:
+        """The event as the log names it, such as ``text_sent``."""
+        return f"{self.channel}_{name}"
 
     async def _postpone(self, message: OutboxMessage, wait: timedelta) -> None:
         await outbox.postpone(message, self.clock() + wait)
 
 
 @asynccontextmanager
-async def delivering(texts: Outbox) -> AsyncIterator[None]:
+async def delivering(messages: Outbox) -> AsyncIterator[None]:
     """Deliver inside the ``with`` block; then finish what is in flight and release the rest."""
     stopping = asyncio.Event()
-    running = asyncio.create_task(texts.run(stopping))
+    running = asyncio.create_task(messages.run(stopping))
     try:
         yield
     finally:
@@ -169,7 +196,18 @@ async def delivering(texts: Outbox) -> AsyncIterator[None]:
         await asyncio.wait([running])
 
 
-async def _first_of(*waits: Coroutine[Any, Any, Any], within: float) -> None:
+@asynccontextmanager
+async def keeps_running(task: str) -> AsyncIterator[None]:
+    """Log an error of the block and go on: nobody would notice a loop that ended."""
+    try:
+        yield
+    except DATABASE_ERRORS as error:
+        log.warning("outbox_waits_for_database", task=task, error=type(error).__name__)
+    except Exception:
+        log.exception("outbox_failed", task=task)
+
+
+async def first_of(*waits: Coroutine[Any, Any, Any], within: float) -> None:
     tasks = [asyncio.ensure_future(wait) for wait in waits]
     try:
         await asyncio.wait(tasks, timeout=within, return_when=asyncio.FIRST_COMPLETED)

@@ -1,7 +1,8 @@
-"""The table of texts that must go out once, whatever happens to the process that wrote them."""
+"""The table of messages that must be delivered, whatever happens to the process that wrote them."""
 
 from datetime import datetime
 from enum import StrEnum
+from secrets import token_hex
 
 from tortoise import fields
 from tortoise.indexes import Index
@@ -10,31 +11,52 @@ from tortoise.models import Model
 from webapp.accounts.statements import add, loaded, run
 
 
-class MessageState(StrEnum):
-    """Where a text of the outbox is."""
+class MessageChannel(StrEnum):
+    """What kind of message it is, and so who delivers it."""
 
-    PENDING = "pending"
+    TEXT = "text"
+    EMAIL = "email"
+    WEBHOOK = "webhook"
+
+
+class MessageState(StrEnum):
+    """Where a message of the outbox is."""
+
+    PENDING = "pending"  # a text that is not delivered yet
+    QUEUED = "queued"  # the same of any other message; see ``OutboxMessage``
     SENT = "sent"
     FAILED = "failed"
     UNKNOWN = "unknown"  # the vendor did not answer, and cannot tell whether it has the text
 
 
 class OutboxMessage(Model):
-    """A text, written in the transaction that is the reason for it.
+    """A message, written in the transaction that is the reason for it.
 
     ``next_attempt_at`` is also the lease: whoever takes a message moves it into the future.
     ``tried_at`` is set when a worker leases the message, and cleared if the send definitely failed.
-    Where it is set, look the message up at the vendor before sending it again.
+    Where it is set, ask the vendor for the message before sending it again, if the vendor can tell.
+
+    During a deploy, processes of the release that only knew texts run beside us. They take every
+    message that is ``PENDING`` for a text, so other messages wait as ``QUEUED``; and what they
+    write lacks the columns with a ``db_default``.
     """
 
     id = fields.BigIntField(primary_key=True)
-    to = fields.CharField(max_length=16)
-    body = fields.CharField(max_length=1600)
+    channel = fields.CharEnumField(
+        MessageChannel, "", max_length=8, default=MessageChannel.TEXT, db_default="text"
+    )
+    # Random, and the same for every attempt: by it a receiver recognises a repeat.
+    uid = fields.CharField(max_length=32, default=lambda: token_hex(16), db_default="")
+    to = fields.CharField(max_length=254)
+    subject = fields.CharField(max_length=254, default="", db_default="")  # of an email
+    body = fields.TextField()
+    html = fields.TextField(default="", db_default="")  # of an email: the body as HTML
     state = fields.CharEnumField(MessageState, "", max_length=8, default=MessageState.PENDING)
     attempts = fields.SmallIntField(default=0)
     reference = fields.CharField(max_length=64, default="")
     created_at = fields.DatetimeField()
     next_attempt_at = fields.DatetimeField()
+    expires_at = fields.DatetimeField(null=True)  # not sent later, as nobody can use it
     tried_at = fields.DatetimeField(null=True)
     done_at = fields.DatetimeField(null=True)
 
@@ -43,12 +65,16 @@ class OutboxMessage(Model):
         indexes = (Index(fields=("state", "next_attempt_at")), Index(fields=("done_at",)))
 
 
-async def write(to: str, body: str, now: datetime) -> None:
-    """Put a text into the transaction that is open here; it is sent once that is committed."""
-    await add(OutboxMessage(to=to, body=body, created_at=now, next_attempt_at=now))
+async def write(message: OutboxMessage) -> None:
+    """Put a message into the transaction that is open here; it is sent once that is committed."""
+    text = message.channel is MessageChannel.TEXT
+    message.state = MessageState.PENDING if text else MessageState.QUEUED
+    await add(message)
 
 
-async def lease(most: int, now: datetime, until: datetime) -> list[OutboxMessage]:
+async def lease(
+    channel: MessageChannel, most: int, now: datetime, until: datetime
+) -> list[OutboxMessage]:
     """Take at most ``most`` messages that are due; nobody else takes them before ``until``.
 
     In the table each has ``tried_at`` from here on, in case this process ends before it can tell
@@ -57,11 +83,13 @@ async def lease(most: int, now: datetime, until: datetime) -> list[OutboxMessage
     rows = await run(
         "UPDATE outbox SET next_attempt_at = $1, attempts = attempts + 1,"
         " tried_at = COALESCE(tried_at, $2) WHERE id IN"
-        " (SELECT id FROM outbox WHERE state = $3 AND next_attempt_at <= $4"
-        " ORDER BY next_attempt_at LIMIT $5 FOR UPDATE SKIP LOCKED) RETURNING *",
+        " (SELECT id FROM outbox WHERE state IN ($3, $4) AND channel = $5 AND next_attempt_at <= $6"
+        " ORDER BY next_attempt_at LIMIT $7 FOR UPDATE SKIP LOCKED) RETURNING *",
         until,
         now,
         MessageState.PENDING,
+        MessageState.QUEUED,
+        channel,
         now,
         most,
     )
@@ -73,21 +101,31 @@ async def lease(most: int, now: datetime, until: datetime) -> list[OutboxMessage
 
 
 async def record_sent(message: OutboxMessage, reference: str, now: datetime) -> None:
-    """The vendor has the text, under ``reference``."""
+    """The vendor has the message, under ``reference``."""
+    body, html = _kept_words(message)
     await run(
-        "UPDATE outbox SET state = $2, reference = $3, done_at = $4 WHERE id = $1",
+        "UPDATE outbox SET state = $2, reference = $3, done_at = $4, body = $5, html = $6"
+        " WHERE id = $1",
         message.id,
         MessageState.SENT,
         reference,
         now,
+        body,
+        html,
     )
 
 
 async def record_end(message: OutboxMessage, state: MessageState, now: datetime) -> None:
-    """Nothing more is done about the text: it failed, or nobody can tell whether it was sent."""
+    """Nothing more is done about the message: it failed, or nobody can tell if it was sent."""
+    body, html = _kept_words(message)
     await OutboxMessage.filter(id=message.id).update(
-        state=state, done_at=now, tried_at=message.tried_at
+        state=state, done_at=now, tried_at=message.tried_at, body=body, html=html
     )
+
+
+def _kept_words(message: OutboxMessage) -> tuple[str, str]:
+    """Body and HTML as they stay in the table: an email may hold a link that still works."""
+    return ("", "") if message.channel is MessageChannel.EMAIL else (message.body, message.html)
 
 
 async def postpone(message: OutboxMessage, until: datetime) -> None:

@@ -1,0 +1,124 @@
+"""Who delivers the messages of a channel, and how often that is tried."""
+
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from webapp.accounts.policy import usage
+from webapp.accounts.policy.rules import SpendingLimits
+from webapp.accounts.policy.usage import Attempt
+from webapp.accounts.sending.outbox import OutboxMessage
+from webapp.providers import (
+    Blocked,
+    CountryNotServed,
+    Email,
+    InvalidAddress,
+    InvalidNumber,
+    Mailer,
+    Messenger,
+    NotFound,
+    NotMobile,
+    OptedOut,
+    ProviderError,
+)
+
+CLOCK_SKEW = timedelta(minutes=1)  # between us and the vendor, when its list is asked
+SETTLED_AFTER = timedelta(seconds=30)  # a vendor may still act on a call after we hung up
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How a message that could not be delivered is tried again."""
+
+    final: tuple[type[ProviderError], ...]  # after these it is not tried again
+    first: timedelta = timedelta(seconds=5)  # doubled each time
+    longest: timedelta = timedelta(minutes=15)
+    give_up_after: timedelta = timedelta(days=1)
+    jitter: float = 0.0  # a pause is longer by up to this part of it, at random
+
+    def pause(self, attempts: int, error: ProviderError) -> timedelta:
+        """The time before the next attempt, after ``attempts`` that failed, the last by ``error``.
+
+        It is never shorter than the vendor asks for.
+        """
+        pause = min(self.first * 2.0 ** min(attempts, 20), self.longest)
+        pause += pause * random.uniform(0, self.jitter)  # noqa: S311 - no secret
+        if error.maybe_sent:
+            pause = max(pause, SETTLED_AFTER)
+        return max(pause, timedelta(seconds=error.retry_after or 0))
+
+    def is_over(self, message: OutboxMessage, error: ProviderError, now: datetime) -> bool:
+        """Whether the message is not tried again after this error."""
+        return isinstance(error, self.final) or now - message.created_at > self.give_up_after
+
+
+class Carrier:
+    """Delivers the messages of one channel. The methods that most carriers share are here."""
+
+    retries: RetryPolicy
+
+    async def reserve(
+        self,
+        message: OutboxMessage,  # noqa: ARG002
+        now: datetime,  # noqa: ARG002
+    ) -> Attempt | None:
+        """Reserve what one attempt costs. Raises ``LimitExceeded`` while it has to wait."""
+        return None
+
+    async def refund(self, reserved: Attempt | None) -> None:
+        """The attempt cost nothing after all."""
+
+    async def find(self, message: OutboxMessage) -> str | NotFound:  # noqa: ARG002
+        """Whether the receiver has a message whose last attempt ended without an answer.
+
+        A carrier that cannot ask says ``NEVER_ACCEPTED`` to have the message sent again. Raises
+        ``ProviderError``.
+        """
+        return NotFound.NEVER_ACCEPTED
+
+    async def send(self, message: OutboxMessage) -> str:
+        """Deliver the message: the reference to keep. Raises ``ProviderError``."""
+        raise NotImplementedError
+
+
+class TextCarrier(Carrier):
+    """Texts, by a messenger. They are the only messages that cost money."""
+
+    retries = RetryPolicy(final=(InvalidNumber, NotMobile, CountryNotServed, Blocked, OptedOut))
+
+    def __init__(self, messenger: Messenger, spending: SpendingLimits) -> None:
+        self._messenger, self._spending = messenger, spending
+
+    async def reserve(self, message: OutboxMessage, now: datetime) -> Attempt | None:
+        return await usage.reserve_confirmation(message.to, self._spending, now)
+
+    async def refund(self, reserved: Attempt | None) -> None:
+        if reserved:
+            await reserved.delete()
+
+    async def find(self, message: OutboxMessage) -> str | NotFound:
+        assert message.tried_at  # noqa: S101
+        since = message.tried_at - CLOCK_SKEW
+        return await self._messenger.find(message.to, message.body, since)
+
+    async def send(self, message: OutboxMessage) -> str:
+        return await self._messenger.send(message.to, message.body)
+
+
+class EmailCarrier(Carrier):
+    """Emails, by a mailer.
+
+    No mail server can be asked whether it has an email, so one that ended without an answer is
+    sent again: two are better than none, since people wait for the link in it. Its Message-ID is
+    the same, by which many mailboxes show the two as one.
+    """
+
+    retries = RetryPolicy(final=(InvalidAddress, Blocked))
+
+    def __init__(self, mailer: Mailer) -> None:
+        self._mailer = mailer
+
+    async def send(self, message: OutboxMessage) -> str:
+        email = Email(message.subject, message.body, message.html)
+        await self._mailer.send(message.to, email, message.uid)
+        return message.uid
