@@ -97,6 +97,30 @@ def busiest_hour(sandbox: Sandbox) -> int:
     return max(sum(start <= time < start + hour for time in times) for start in times)
 
 
+# One address
+
+
+@ON_SQLITE
+@BEHIND_A_PROXY
+@pytest.mark.environ(SIGNUPS_PER_IP="2/hour")
+@pytest.mark.parametrize(
+    ("addresses", "admitted"),
+    [
+        ("2001:db8:1:2::{n:x}", 2),  # of one /64
+        ("2001:db8:1:{n:02x}::1", 2 * 3),  # of one /56
+        ("2001:db8:1:{n:02x}00::1", 2 * 10),  # of one /48
+        ("2001:db8:{n:x}::1", 30),
+        ("2002:cb00:7109:{n:x}::1", 2),  # of one IPv4 address: 6to4
+    ],
+)
+async def test_wider_networks_have_growing_limits(
+    client: httpx.AsyncClient, addresses: str, admitted: int
+) -> None:
+    strangers = [Stranger(client, address=addresses.format(n=n)) for n in range(30)]
+    answers = [await stranger.sign_up() for stranger in strangers]
+    assert answers == [303] * admitted + [429] * (30 - admitted)
+
+
 # One verification
 
 

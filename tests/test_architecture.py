@@ -12,6 +12,7 @@ from tests.servers import ROOT
 KNOWS: dict[str, set[str]] = {
     "__main__": {"*"},
     "app": {"*"},
+    "middleware": {"clients", "pages", "settings", "web"},
     "doctor": {"app", "database", "providers!", "settings"},
     "development": {"providers", "sandbox", "settings"},
     "routes": {"clients", "pages"},

@@ -967,7 +967,11 @@ async def test_a_body_that_is_too_long_is_refused_before_its_end(app: Starlette)
         if message["type"] == "http.response.start":
             statuses.append(message["status"])
 
-    headers = [(b"host", b"signup.example"), (b"sec-fetch-site", b"same-origin")]
+    headers = [
+        (b"host", b"signup.example"),
+        (b"sec-fetch-site", b"same-origin"),
+        (b"content-type", b"application/x-www-form-urlencoded"),
+    ]
     scope = {
         "type": "http", "method": "POST", "path": "/signup", "raw_path": b"/signup",
         "scheme": "https", "query_string": b"", "headers": headers, "server": None,
@@ -975,6 +979,51 @@ async def test_a_body_that_is_too_long_is_refused_before_its_end(app: Starlette)
     }  # fmt: skip
     await app(scope, receive, send)
     assert (statuses, sent) == ([413], 70_000)
+
+
+@pytest.mark.parametrize("length", ["70000", "9" * 100])
+async def test_a_body_that_says_how_long_it_is_is_refused_unread(
+    client: httpx.AsyncClient, length: str
+) -> None:
+    asked = False
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal asked
+        asked = True
+        yield b"name=Ada"
+
+    headers = OURS | {"Content-Length": length, "Content-Type": "application/x-www-form-urlencoded"}
+    answer = await client.post("/signup", content=body(), headers=headers)
+    assert (answer.status_code, asked) == (413, False)
+
+
+async def test_a_visitor_who_leaves_in_the_middle_of_a_form_is_no_fault_of_ours(
+    app: Starlette,
+) -> None:
+    messages: list[dict[str, Any]] = [
+        {"type": "http.request", "body": b"name=Ada", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop(0)
+
+    async def send(_: Any) -> None:
+        """Nobody is there."""
+
+    headers = [
+        (b"host", b"signup.example"),
+        (b"sec-fetch-site", b"same-origin"),
+        (b"content-type", b"application/x-www-form-urlencoded"),
+    ]
+    scope = {
+        "type": "http", "method": "POST", "path": "/signup", "raw_path": b"/signup",
+        "scheme": "https", "query_string": b"", "headers": headers, "server": None,
+        "client": ("192.0.2.1", 1), "http_version": "1.1", "root_path": "",
+    }  # fmt: skip
+    with capture_logs() as logs:
+        await app(scope, receive, send)
+    assert [line["event"] for line in logs] == ["request"]
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,13 @@ import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, suppress
-from functools import partial
 from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
 from starlette.applications import Starlette
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from tortoise.transactions import in_transaction
 
 from tests import postgres as pg
@@ -362,7 +361,7 @@ async def test_a_page_that_is_not_there_in_time_is_a_503_in_words(app: Starlette
     async def hang(scope: Scope, receive: Receive, send: Send) -> None:
         await asyncio.Event().wait()
 
-    bounded = Deadline(hang, on_error=partial(errors.error_app, app), seconds=0.05)
+    bounded = within(app, Deadline(hang, on_error=errors.error_app, seconds=0.05))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(bounded)) as client:
         answer = await client.get("http://localhost:8000/signup")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
@@ -376,9 +375,18 @@ async def test_an_answer_that_has_begun_may_take_its_time(app: Starlette) -> Non
         await asyncio.sleep(0.1)
         await send({"type": "http.response.body", "body": b"whole"})
 
-    bounded = Deadline(slowly, on_error=partial(errors.error_app, app), seconds=0.02)
+    bounded = within(app, Deadline(slowly, on_error=errors.error_app, seconds=0.02))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(bounded)) as client:
         assert (await client.get("http://localhost:8000/")).text == "whole"
+
+
+def within(app: Starlette, middleware: ASGIApp) -> ASGIApp:
+    """``middleware`` as the application calls it: error pages need to know which one it is."""
+
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        await middleware({**scope, "app": app}, receive, send)
+
+    return call
 
 
 # A release that fails

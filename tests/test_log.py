@@ -326,8 +326,8 @@ def broken_page(status: int) -> ASGIApp:
     raise LookupError(f"the template for {status} is broken")
 
 
-def client(_scope: Scope) -> str:
-    return "203.0.113.9"
+def client(_scope: Scope) -> tuple[str, ...]:
+    return ("203.0.113.9",)
 
 
 def application(on_error: Any = page) -> RequestLog:

@@ -82,6 +82,26 @@ async def test_a_url_of_another_version_or_none_is_answered_but_not_kept(
     assert (answer.text, answer.headers["cache-control"]) == (STYLE, "no-cache")
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("app.js", "text/javascript; charset=utf-8"),
+        ("logo.svg", "image/svg+xml; charset=utf-8"),
+        ("site.webmanifest", "application/manifest+json"),
+        ("letters.woff2", "font/woff2"),
+        ("photo.webp", "image/webp"),
+        ("photo.avif", "image/avif"),
+        ("unknown.thing", "application/octet-stream"),
+    ],
+)
+async def test_a_file_has_the_type_that_browsers_need(
+    directory: Path, name: str, expected: str
+) -> None:
+    (directory / name).write_bytes(b"content")
+    async with client(Assets(directory)) as browser:
+        assert (await browser.get(f"/static/{name}")).headers["content-type"] == expected
+
+
 async def test_a_folder_is_not_taken_for_a_fingerprint(directory: Path) -> None:
     (directory / "css" / "app.css").write_text("another")
     async with client(Assets(directory)) as browser:

@@ -15,7 +15,7 @@ import httpx
 import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Route
 
 from webapp.accounts.forms import EXPECTED_CODE_LENGTH
@@ -32,9 +32,9 @@ from webapp.accounts.sending import texts
 from webapp.accounts.sending.carriers import Carrier, EmailCarrier, TextCarrier
 from webapp.accounts.sending.delivery import Outbox, delivering
 from webapp.accounts.sending.outbox import MessageChannel
-from webapp.clients import session
 from webapp.clients.access import Access
 from webapp.database import DATABASE_ERRORS, Database
+from webapp.middleware import middleware
 from webapp.pages import errors
 from webapp.pages.step import REDIRECTS, redirected
 from webapp.providers.registry import Providers
@@ -43,19 +43,7 @@ from webapp.routes import routes
 from webapp.settings import Settings
 from webapp.web import log as logs
 from webapp.web.cookies import SessionCookie
-from webapp.web.deadline import Deadline
-from webapp.web.security import (
-    HEALTH,
-    AllowedHost,
-    AllowedMethods,
-    BodyLimit,
-    Https,
-    SameOrigin,
-    SecurityHeaders,
-    client_ip,
-    host_of,
-    origin_of,
-)
+from webapp.web.security import origin_of
 from webapp.web.static import Assets
 from webapp.web.templates import PageCache, Templates
 from webapp.web.throttle import Throttle
@@ -63,8 +51,6 @@ from webapp.web.throttle import Throttle
 log = structlog.get_logger(__name__)
 ROOT = Path(__file__).resolve().parent.parent
 POOL_OF_ALL = 18  # connections of all web processes; the smallest hosted PostgreSQL allows 20
-
-
 CACHED_PAGES = 64  # of some 40 KB each
 
 
@@ -134,11 +120,15 @@ def _with_sandbox(
 def _assemble(
     settings: Settings, ports: Ports, table: list[BaseRoute], templates: Templates
 ) -> Starlette:
-    app = Starlette(routes=table, lifespan=_lifespan, exception_handlers=_handlers())
+    app = Starlette(
+        routes=table,
+        middleware=middleware(settings),
+        lifespan=_lifespan,
+        exception_handlers=_handlers(),
+    )
     state = app.state
     state.settings, state.templates = settings, templates
     state.empty_forms = PageCache(0 if settings.development else CACHED_PAGES)
-    state.client_ip = partial(client_ip, hops=settings.trusted_proxy_hops)
     state.cookie = SessionCookie(https=settings.https, lifetime=SESSION_LIFETIME)
     state.database = Database(
         settings.database_url, pool_size=max(2, POOL_OF_ALL // settings.web_concurrency)
@@ -173,7 +163,6 @@ def _assemble(
     state.access = Access.from_settings(settings, state.cookie, ports.clock)
     # By the socket's scheme it would send a form typed under https on to plain http.
     app.router.redirect_slashes = False
-    app.user_middleware = _middleware(app, settings)
     return app
 
 
@@ -204,47 +193,11 @@ def hash_threads(settings: Settings) -> int:
     return max(1, -(-(os.cpu_count() or 1) // settings.web_concurrency))
 
 
-def _middleware(app: Starlette, settings: Settings) -> list[Middleware]:
-    error_app = partial(errors.error_app, app)
-    client = partial(client_ip, hops=settings.trusted_proxy_hops)
-    origin = origin_of(settings.base_url)
-    behind_tls = settings.https and settings.trusted_proxy_hops > 0
-    return [
-        Middleware(SecurityHeaders, https=settings.https),
-        Middleware(logs.RequestLog, on_error=error_app, client=client),
-        Middleware(Deadline, on_error=error_app),
-        Middleware(
-            AllowedHost,
-            hosts=_hosts(settings),
-            on_error=error_app,
-            exempt=(*HEALTH, *session.PATHS),  # a proxy asks by the name it knows us by
-        ),
-        *([Middleware(Https, origin=origin)] if behind_tls else []),
-        Middleware(AllowedMethods, on_error=error_app),
-        Middleware(
-            SameOrigin,
-            origin=origin,
-            on_error=error_app,
-            exempt="/sandbox/" if settings.development else None,
-        ),
-        Middleware(BodyLimit, on_error=error_app),
-    ]
-
-
-def _hosts(settings: Settings) -> list[str]:
-    host = host_of(settings.base_url)
-    if not settings.development:
-        return [host]
-    port = urlsplit(settings.base_url).port
-    suffix = f":{port}" if port else ""
-    return [host, f"localhost{suffix}", f"127.0.0.1{suffix}"]
-
-
 def _handlers() -> dict[Any, Any]:
     return (
         dict.fromkeys(DATABASE_ERRORS, errors.database_away)
         | dict.fromkeys(REDIRECTS, redirected)
-        | {HTTPException: errors.http_error}
+        | {HTTPException: errors.http_error, ClientDisconnect: errors.client_left}
     )
 
 

@@ -48,20 +48,24 @@ def show(request: Request, status: int, headers: dict[str, str] | None = None) -
     return response
 
 
-def error_app(app: ASGIApp, status: int) -> ASGIApp:
-    """For the middleware that stands before the routes: an ASGI app that shows the page."""
+def error_app(status: int) -> ASGIApp:
+    """For the middleware before the routes: an ASGI app that answers with the page."""
 
-    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
-        scope["app"] = app
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         headers = RETRY_LATER if status == UNAVAILABLE else None
         await show(Request(scope, receive), status, headers)(scope, receive, send)
 
-    return refuse
+    return answer
 
 
 async def http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     return show(request, error.status_code, dict(error.headers or {}))
+
+
+async def client_left(request: Request, _: Exception) -> Response:
+    """For a visitor who left while their form was read; nobody gets the answer."""
+    return show(request, 400)
 
 
 async def database_away(request: Request, error: Exception) -> Response:

@@ -71,8 +71,9 @@ def is_done(visitor: Visitor) -> bool:
 
 
 async def throttle(request: Request, rule: str, key: str = "") -> None:
-    """Count this request for ``key``, by default the visitor's address. Raises ``Throttled``."""
-    if wait := await state.throttle(request).hit(rule, key or state.client_ip(request)):
+    """Count this request for ``key``, by default the visitor's networks. Raises ``Throttled``."""
+    keys = (key,) if key else state.networks(request)
+    if wait := await state.throttle(request).hit(rule, *keys):
         raise Throttled(timedelta(seconds=wait))
 
 

@@ -106,17 +106,21 @@ class LineHandler(logging.Handler):
 class RequestLog:
     """Gives every request an id and a line in the log, and is where exceptions end.
 
-    The id is in ``scope["request_id"]``, in every line logged meanwhile, and in the answer's
-    ``X-Request-ID``. An exception that nothing else has handled is logged and answered with the
-    error page, or in plain words where even that fails.
+    The id is in ``scope["request_id"]``, in every line logged meanwhile, and in the response's
+    ``X-Request-ID``. ``scope["networks"]`` says who asks, see ``client_networks``: found out once,
+    before anything of the body is read. An exception that nothing else has handled is logged and
+    answered with the error page, or in plain words where even that fails.
     """
 
     def __init__(
-        self, app: ASGIApp, on_error: Callable[[int], ASGIApp], client: Callable[[Scope], str]
+        self,
+        app: ASGIApp,
+        on_error: Callable[[int], ASGIApp],
+        client: Callable[[Scope], tuple[str, ...]],
     ) -> None:
         """``on_error``: given 500, the app that answers with it.
 
-        ``client``: tells who asks, of whom the log has the fingerprint.
+        ``client``: tells who asks. The log has the fingerprint of the narrowest network.
         """
         self.app, self.on_error, self.client = app, on_error, client
 
@@ -125,7 +129,7 @@ class RequestLog:
             await self.app(scope, receive, send)
             return
         began, answer = perf_counter(), _ResponseTap(send, _request_id(scope))
-        scope["request_id"] = answer.request_id.decode()
+        scope["request_id"], scope["networks"] = answer.request_id.decode(), self.client(scope)
         with structlog.contextvars.bound_contextvars(request_id=scope["request_id"]):
             try:
                 await self.app(scope, receive, answer.send)
@@ -155,7 +159,7 @@ class RequestLog:
             path=scope["path"],  # never the query, which strangers and other sites' links fill
             status=status,
             ms=round(seconds * 1000, 1),
-            client=fingerprint(self.client(scope)),
+            client=fingerprint(scope["networks"][0]),
         )
 
 

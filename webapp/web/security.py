@@ -1,8 +1,6 @@
-"""What stands between strangers and the handlers: headers, host, methods, origin, body size."""
+"""What stands between strangers and the handlers: response headers, host, methods, origin."""
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
-from ipaddress import IPv6Address, IPv6Network, ip_address
+from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 from starlette.responses import RedirectResponse
@@ -45,9 +43,6 @@ METHODS = frozenset({"GET", "HEAD", "POST"})
 READS = frozenset({"GET", "HEAD"})
 HEALTH = ("/healthz", "/readyz")  # asked for by platforms, under any name and without TLS
 DEFAULT_PORTS = {"http": 80, "https": 443}
-
-UNKNOWN_CLIENT = "unknown"
-"""The one bucket of everybody whose address cannot be told: forging headers gains no fresh one."""
 
 
 class SecurityHeaders:
@@ -159,79 +154,27 @@ class SameOrigin:
     """
 
     def __init__(
-        self, app: ASGIApp, origin: str, on_error: ErrorApp, exempt: str | None = None
+        self, app: ASGIApp, origin: str, on_error: ErrorApp, exempt: tuple[str, ...] = ()
     ) -> None:
         """``origin``: as a browser writes it, see ``origin_of``.
 
-        ``exempt``: below this path, development's sandbox, anybody may write.
+        ``exempt``: below these paths anybody may write, or is authenticated otherwise.
         """
         self.app, self.origin, self.on_error = app, origin.encode(), on_error
         self.exempt = exempt
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         free = scope["type"] != "http" or scope["method"] in READS
-        if free or self._exempt(scope) or self._ours(scope):
+        if free or scope["path"].startswith(self.exempt) or self._ours(scope):
             await self.app(scope, receive, send)
         else:
             await self.on_error(403)(scope, receive, send)
-
-    def _exempt(self, scope: Scope) -> bool:
-        return self.exempt is not None and scope["path"].startswith(self.exempt)
 
     def _ours(self, scope: Scope) -> bool:
         sites, origins = _values(scope, b"sec-fetch-site"), _values(scope, b"origin")
         if sites:
             return sites == [b"same-origin"] and len(origins) <= 1
         return origins == [self.origin]
-
-
-class BodyLimit:
-    """Answers 413 to a body over ``limit`` bytes, without reading it to its end.
-
-    A body within the limit is handed to the app whole: no handler ever holds half of one, and
-    none can mistake the refusal for an error of its own.
-    """
-
-    def __init__(self, app: ASGIApp, on_error: ErrorApp, limit: int = 65_536) -> None:
-        self.app, self.on_error, self.limit = app, on_error, limit
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-        elif _declared_length(scope) > self.limit:
-            await self.on_error(413)(scope, receive, send)
-        elif scope["method"] in READS:  # whose bodies no handler reads
-            await self.app(scope, receive, send)
-        else:
-            await self._read(scope, receive, send)
-
-    async def _read(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body, more = bytearray(), True
-        while more and len(body) <= self.limit:
-            message = await receive()
-            if message["type"] != "http.request":
-                return  # the visitor left
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-        if len(body) > self.limit:
-            await self.on_error(413)(scope, receive, send)
-        else:
-            await self.app(scope, _replayed(bytes(body), receive), send)
-
-
-def _declared_length(scope: Scope) -> int:
-    lengths = (value for value in _values(scope, b"content-length") if value.isdigit())
-    return max((int(value[:20]) for value in lengths), default=0)  # 20 digits are too many anyway
-
-
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    """A ``receive`` that first gives the body already read, then whatever comes after it."""
-    waiting: Iterator[Message] = iter(({"type": "http.request", "body": body, "more_body": False},))
-
-    async def replay() -> Message:
-        return next(waiting, None) or await receive()
-
-    return replay
 
 
 def origin_of(url: str) -> str:
@@ -247,40 +190,6 @@ def host_of(url: str) -> str:
     host = f"[{name}]" if ":" in name else name
     default = parts.port in (None, DEFAULT_PORTS.get(parts.scheme))
     return host if default else f"{host}:{parts.port}"
-
-
-def client_ip(scope: Scope, hops: int) -> str:
-    """Who asks, as a key to count by: an IPv4 address, or an IPv6 network of 64 bits.
-
-    ``hops`` proxies of ours each append the peer they saw to ``X-Forwarded-For``, so the client is
-    that many from the right and all further left is hearsay. With no proxy it is the socket's peer.
-    Whoever cannot be told is ``UNKNOWN_CLIENT``.
-    """
-    if hops <= 0:
-        peer = scope.get("client")
-        return _bucket(peer[0]) if peer else UNKNOWN_CLIENT
-    chain = b",".join(_values(scope, b"x-forwarded-for")).rsplit(b",", hops)
-    return _bucket(chain[-hops].decode("latin-1")) if len(chain) >= hops else UNKNOWN_CLIENT
-
-
-@lru_cache(maxsize=4096)
-def _bucket(text: str) -> str:
-    try:
-        address = ip_address(_without_port(text.strip()))
-    except ValueError:
-        return UNKNOWN_CLIENT
-    if not isinstance(address, IPv6Address):
-        return str(address)
-    if address.ipv4_mapped:
-        return str(address.ipv4_mapped)
-    return str(IPv6Network((int(address), 64), strict=False))  # one subscriber has a /64 or more
-
-
-def _without_port(text: str) -> str:
-    """Some proxies append ports: ``192.0.2.1:4711``, ``[2001:db8::1]:4711``."""
-    if text.startswith("["):
-        return text[1:].partition("]")[0]
-    return text.partition(":")[0] if text.count(":") == 1 else text
 
 
 def _values(scope: Scope, name: bytes) -> list[bytes]:

@@ -2,11 +2,11 @@
 
 import asyncio
 import gzip
+import mimetypes
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from threading import Lock
@@ -16,21 +16,11 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-TYPES = {
-    ".css": "text/css; charset=utf-8",
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".json": "application/json",
-    ".svg": "image/svg+xml; charset=utf-8",
-    ".txt": "text/plain; charset=utf-8",
-    ".webmanifest": "application/manifest+json",
-    ".ico": "image/x-icon",
-    ".avif": "image/avif",
-    ".jpg": "image/jpeg",
-    ".png": "image/png",
-    ".webp": "image/webp",
-    ".woff2": "font/woff2",
-}
+# What Python's own table lacks before 3.14, or a system's may say otherwise.
+mimetypes.add_type("text/javascript", ".js")
+mimetypes.add_type("font/woff2", ".woff2")
+mimetypes.add_type("image/webp", ".webp")
+TEXTS = ("text/", "image/svg+xml")  # get a charset
 COMPRESSED_ALREADY = {".avif", ".jpg", ".png", ".webp", ".woff2"}
 COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {  # best first
     "br": lambda body: brotli.compress(body, quality=11),
@@ -150,8 +140,7 @@ class StaticFile:
         suffix = path.suffix.lower()
         body = _whole(path) if suffix == ".css" else path.read_bytes()
         codings = () if suffix in COMPRESSED_ALREADY else tuple(COMPRESSIONS)
-        type_ = TYPES.get(suffix, "application/octet-stream")
-        return cls(type_, body, _digest(body), codings, {"": body})
+        return cls(_content_type(name), body, _digest(body), codings, {"": body})
 
     def encoded(self, coding: str) -> bytes:
         """The body in ``coding``, worked out once: up to a tenth of a second."""
@@ -170,6 +159,11 @@ class StaticFile:
         return headers
 
 
+def _content_type(name: str) -> str:
+    type_ = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return f"{type_}; charset=utf-8" if type_.startswith(TEXTS) else type_
+
+
 def _whole(path: Path) -> bytes:
     """A stylesheet with those of its own folder that it imports in their place: one request."""
     return LOCAL_IMPORT.sub(
@@ -183,7 +177,6 @@ async def _send(send: Send, status: int, headers: Mapping[str, str], body: bytes
     await send({"type": "http.response.body", "body": body})
 
 
-@lru_cache(maxsize=256)
 def preferred(accept_encoding: str, codings: tuple[str, ...]) -> str:
     """The first of ``codings`` that the client takes, or none: ``""``."""
     parts = (part.partition(";") for part in accept_encoding.lower().split(","))

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+Windows = tuple[RateLimitItem, ...]
+
+GROWTH = (1, 3, 10)
+"""How many times a rule's number a visitor's networks may use up, from the narrowest to the widest:
+of IPv6 a /64, a /56 and a /48 (``client.PREFIXES``)."""
+
 MOST_KEYS = 20_000  # remembered by one process, some 40 MB; above, memory starts anew
 SWEEP_EVERY = 60.0  # seconds between two clearings of counts that have run out
 
@@ -26,7 +32,7 @@ REDIS_PAUSE = 10.0  # seconds for which a Redis that failed is not asked again
 WARN_EVERY = 60.0  # seconds
 
 
-def parse_rule(text: str) -> tuple[RateLimitItem, ...]:
+def parse_rule(text: str) -> Windows:
     """The windows of a rule such as ``10/hour`` or ``2/second; 30/10minutes``.
 
     Raises ``ValueError`` where it is not the notation of ``limits``, or allows nothing.
@@ -59,27 +65,34 @@ class Throttle:
         ``clock``: seconds; by it a failing Redis is left alone and warned about. The windows
         themselves run by the time of ``limits`` and of Redis.
         """
-        self.rules = {name: parse_rule(text) if text else () for name, text in rules.items()}
+        self.rules = {name: _by_growth(text) if text else () for name, text in rules.items()}
         self.secret = blake2b(secret.encode()).digest()
         self.clock = clock
-        self.memory = MemoryStorage()
+        self.memory = Memory(clock)
         self.pool = _connections(redis_url) if redis_url else None
         self.redis = _storage(self.pool) if self.pool else None
-        self.redis_rests_until = self.quiet_until = self.sweep_at = float("-inf")
+        self.redis_rests_until = self.quiet_until = float("-inf")
 
-    async def hit(self, name: str, key: str) -> float | None:
-        """Count an attempt of ``key`` at ``name``: ``None`` if it may be, else seconds to wait."""
-        windows = self.rules[name]
-        visitor = self._pseudonym(name, key)
-        if not windows:
-            return None
+    async def hit(self, name: str, *keys: str) -> float | None:
+        """Count an attempt at ``name``: ``None`` if it is allowed, else the seconds to wait.
+
+        ``keys``: who attempts it, from the narrowest group to the widest; ``GROWTH`` says how many
+        times the rule's number each of them has. A key that is refused is not counted for the
+        wider ones.
+        """
+        for key, windows in zip(keys, self.rules[name], strict=False):
+            if wait := await self._count(windows, self._pseudonym(name, key)):
+                return wait
+        return None
+
+    async def _count(self, windows: Windows, visitor: str) -> float | None:
         if self.redis and self.clock() >= self.redis_rests_until:
             try:
                 async with asyncio.timeout(REDIS_DEADLINE):
                     return await _count(self.redis, windows, visitor)
             except (StorageError, OSError, TimeoutError) as error:
                 self._leave_redis(error)
-        return await self._count_here(windows, visitor)
+        return await _count(self.memory, windows, visitor)
 
     async def aclose(self) -> None:
         """Close the connections to Redis."""
@@ -101,27 +114,41 @@ class Throttle:
                 "Redis fails; each process counts for itself", error=repr(error.__cause__ or error)
             )
 
-    async def _count_here(self, windows: tuple[RateLimitItem, ...], visitor: str) -> float | None:
-        if len(self.memory.events) > MOST_KEYS:  # so many addresses no limit by address can hold
-            await self.memory.reset()
-        self._put_off_sweep()
-        return await _count(self.memory, windows, visitor)
 
-    def _put_off_sweep(self) -> None:
-        """Let the storage sweep once in a while only.
+class Memory(MemoryStorage):
+    """The counts of this process. They are bounded, and cleared of old ones now and then.
 
-        It would go through every key after each hit, with a change of threads for each of them,
-        unless its ``timer`` is a task that still runs: so we give it one that sleeps.
-        """
-        now, timer = self.clock(), self.memory.timer
-        if now >= self.sweep_at:
-            self.sweep_at = now + SWEEP_EVERY
-        elif timer is None or timer.done():
-            self.memory.timer = asyncio.create_task(asyncio.sleep(self.sweep_at - now))
+    ``limits`` looks through all keys after each hit, with a change of threads for each of them.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__()
+        self.clock, self.sweep_at = clock, float("-inf")
+
+    async def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        """Count, as ``limits`` does."""
+        if len(self.events) > MOST_KEYS:  # so many addresses no limit by address can hold
+            await self.reset()
+        return await super().acquire_entry(key, limit, expiry, amount)
+
+    async def _MemoryStorage__schedule_expiry(self) -> None:  # noqa: N802 - its private name there
+        if self.clock() >= self.sweep_at:
+            self.sweep_at = self.clock() + SWEEP_EVERY
+            await super()._MemoryStorage__schedule_expiry()  # type: ignore[misc]
+
+
+def _by_growth(rule: str) -> tuple[Windows, ...]:
+    """The rule's windows for each group of ``GROWTH``."""
+    windows = parse_rule(rule)
+    return tuple(tuple(_times(growth, window) for window in windows) for growth in GROWTH)
+
+
+def _times(growth: int, window: RateLimitItem) -> RateLimitItem:
+    return type(window)(window.amount * growth, window.multiples)
 
 
 async def _count(
-    storage: MemoryStorage | RedisStorage, windows: tuple[RateLimitItem, ...], visitor: str
+    storage: MemoryStorage | RedisStorage, windows: Windows, visitor: str
 ) -> float | None:
     limiter = MovingWindowRateLimiter(storage)
     for window in windows:
