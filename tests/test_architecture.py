@@ -26,7 +26,7 @@ KNOWS: dict[str, set[str]] = {
     "connections": set(),
     "database": set(),
     "settings": {"segments"},
-    "server": {"workers"},
+    "server": {"web", "workers"},
     "workers": set(),
 }
 MODULES = sorted((ROOT / "webapp").rglob("*.py"))

@@ -12,11 +12,12 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from webapp.web.connection import BoundedProtocol
 from webapp.workers import HEARTBEAT, SILENCE, Lifeline, Supervisor
 
 OPTIONS: dict[str, Any] = {
     "loop": "uvloop",
-    "http": "httptools",
+    "http": BoundedProtocol,
     "ws": "none",
     "lifespan": "on",
     "access_log": False,  # our own is without personal data
