@@ -18,6 +18,7 @@ MODELS = [  # the modules that have a table each
     "webapp.accounts.people.users",
     "webapp.accounts.people.sessions",
     "webapp.accounts.challenges.verifications",
+    "webapp.accounts.challenges.links",
     "webapp.accounts.policy.usage",
     "webapp.accounts.sending.outbox",
 ]

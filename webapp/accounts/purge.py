@@ -6,10 +6,12 @@ from typing import Any
 import structlog
 from tortoise.queryset import QuerySet
 
+from webapp.accounts.challenges.links import Link
 from webapp.accounts.people.sessions import Session
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.rules import (
     DAY,
+    LINKS_KEPT,
     OUTBOX_KEPT,
     SESSION_IDLE,
     SESSION_LIFETIME,
@@ -24,7 +26,7 @@ BATCH = 500
 
 
 async def purge(now: datetime) -> dict[str, int]:
-    """Delete abandoned sign-ups (ASVS 14.2.7), dead sessions, old attempts and old messages:
+    """Delete abandoned sign-ups (ASVS 14.2.7), dead sessions, old attempts, links and messages:
     how many of each.
     """
     abandoned = User.filter(verified_at__isnull=True, created_at__lt=now - SIGNUP_LIFETIME)
@@ -33,6 +35,7 @@ async def purge(now: datetime) -> dict[str, int]:
         "sessions": await _delete(Session.filter(last_seen_at__lt=now - SESSION_IDLE))
         + await _delete(Session.filter(created_at__lt=now - SESSION_LIFETIME)),
         "attempts": await _delete(Attempt.filter(at__lt=now - DAY)),
+        "links": await _delete(Link.filter(expires_at__lt=now - LINKS_KEPT)),
         "messages": await _delete(OutboxMessage.filter(done_at__lt=now - OUTBOX_KEPT))
         + await _delete(OutboxMessage.filter(done_at=None, created_at__lt=now - UNDELIVERED_KEPT)),
     }

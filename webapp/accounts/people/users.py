@@ -45,6 +45,7 @@ class User(Model):
     signup_digest = fields.CharField(max_length=64, null=True, unique=True)
     created_at = fields.DatetimeField()
     verified_at = fields.DatetimeField(null=True)
+    email_confirmed_at = fields.DatetimeField(null=True)  # of ``email`` as it is
 
     class Meta:
         table = "users"
@@ -136,3 +137,15 @@ async def claim(user: User, phone: str, now: datetime) -> bool:
         emails.fold(user.email),
     )
     return bool(claimed)
+
+
+async def confirm_email(user_id: int, address: str, now: datetime) -> bool:
+    """Mark the email of a user confirmed: False where ``address`` is no longer theirs, or was."""
+    confirmed = await run(
+        "UPDATE users SET email_confirmed_at = $3"
+        " WHERE id = $1 AND email = $2 AND email_confirmed_at IS NULL RETURNING id",
+        user_id,
+        address,
+        now,
+    )
+    return bool(confirmed)

@@ -42,6 +42,7 @@ RETRY_AFTER = timedelta(seconds=5)
 
 # Housekeeping
 OUTBOX_KEPT = timedelta(days=7)  # after a message is done
+LINKS_KEPT = timedelta(days=7)  # after they expired, for words better than "unknown"
 UNDELIVERED_KEPT = timedelta(days=7)  # longer than any is tried: nobody carries its channel now
 
 

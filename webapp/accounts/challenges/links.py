@@ -1,0 +1,138 @@
+"""The table of links that we email, each to be used once, and what may happen to one.
+
+A link carries a random token, of which the table has only the hash. It works for one purpose and
+for the account as it was when the link was made: a change of password, email or phone ends it.
+"""
+
+import hashlib
+import json
+from datetime import datetime, timedelta
+from enum import StrEnum
+from secrets import token_urlsafe
+from typing import NamedTuple
+
+from tortoise import fields
+from tortoise.indexes import Index
+from tortoise.models import Model
+
+from webapp.accounts.people.users import User
+from webapp.accounts.statements import add, loaded, run
+from webapp.database import serialise
+
+TOKEN_BYTES = 32  # 256 bits
+
+
+class Purpose(StrEnum):
+    """What a link is for."""
+
+    CONFIRM_EMAIL = "confirm_email"
+    RESET_PASSWORD = "reset_password"  # noqa: S105 - no password
+
+
+# How long a link works. NIST SP 800-63B-4 (4.2.1.2) gives what is sent by email 24 hours.
+LIFETIMES = {
+    Purpose.CONFIRM_EMAIL: timedelta(hours=24),
+    Purpose.RESET_PASSWORD: timedelta(minutes=30),
+}
+
+
+class Link(Model):
+    """A link that was emailed to ``address``."""
+
+    token_hash = fields.CharField(max_length=64, primary_key=True)
+    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
+        "accounts.User", related_name="links"
+    )
+    user_id: int
+    purpose = fields.CharEnumField(Purpose, "", max_length=24)
+    address = fields.CharField(max_length=254)
+    account_digest = fields.CharField(max_length=64)  # see ``digest_of``
+    created_at = fields.DatetimeField()
+    expires_at = fields.DatetimeField()
+    used_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "links"
+        indexes = (
+            Index(fields=("user_id", "purpose", "created_at")),
+            Index(fields=("expires_at",)),
+        )
+
+
+class Opened(NamedTuple):
+    """A link as it is found by its token, with the account that it is about."""
+
+    link: Link
+    user: User
+
+    def works(self, now: datetime) -> bool:
+        """Whether the link can be used."""
+        unused = self.link.used_at is None and now < self.link.expires_at
+        return unused and self.link.account_digest == digest_of(self.user)
+
+
+def new_token() -> str:
+    """A token for a new link. It goes into the email and nowhere else."""
+    return token_urlsafe(TOKEN_BYTES)
+
+
+def digest_of(user: User) -> str:
+    """A digest of what ends all links of a user when it changes."""
+    columns = json.dumps([user.password_hash, user.email, user.phone])
+    return hashlib.sha256(columns.encode()).hexdigest()
+
+
+async def insert(token: str, user: User, purpose: Purpose, address: str, now: datetime) -> Link:
+    """Save the link with ``token`` that is emailed to ``address``.
+
+    ``user`` is as the transaction that is open here sees it.
+    """
+    link = Link(
+        token_hash=_hash(token),
+        user_id=user.id,
+        purpose=purpose,
+        address=address,
+        account_digest=digest_of(user),
+        created_at=now,
+        expires_at=now + LIFETIMES[purpose],
+    )
+    await add(link)
+    return link
+
+
+async def find(token: str, purpose: Purpose) -> Opened | None:
+    """The link with this token, used or not; None where there is none for this purpose."""
+    link = await Link.get_or_none(token_hash=_hash(token), purpose=purpose).select_related("user")
+    return Opened(link, link.user) if link else None
+
+
+async def latest(user: User, purpose: Purpose) -> Link | None:
+    """The newest link of this user for this purpose."""
+    return await Link.filter(user_id=user.id, purpose=purpose).order_by("-created_at").first()
+
+
+async def use(token: str, purpose: Purpose, now: datetime) -> Opened | None:
+    """Use the link up, in the transaction that is open here. None where it does not work.
+
+    Of many who use a link at once, one gets it. The user is locked until the transaction ends, and
+    is as the link was made for: nobody changes the password, email or phone meanwhile.
+    """
+    await serialise(f"link {_hash(token)}")
+    found = await find(token, purpose)
+    if found is None:
+        return None
+    user = await User.filter(id=found.user.id).select_for_update().first()
+    if user is None:
+        return None
+    rows = await run(
+        "UPDATE links SET used_at = $2 WHERE token_hash = $1 AND used_at IS NULL"
+        " AND expires_at > $2 AND account_digest = $3 RETURNING *",
+        _hash(token),
+        now,
+        digest_of(user),
+    )
+    return Opened(loaded(Link, rows[0]), user) if rows else None
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
