@@ -107,6 +107,8 @@ class PageCache:
 
     def answer(self, request: Request, name: str, render: Callable[[], Response]) -> Response:
         """The answer ``name``, as a whole page or fragment, from the cache or by ``render``."""
+        if not self.most:
+            return render()
         key = name, is_fragment(request), takes_gzip(request)
         if key not in self.answers:
             if len(self.answers) >= self.most:
