@@ -17,12 +17,14 @@ class Texts:
 
     def __init__(self) -> None:
         self.texts: list[tuple[str, str]] = []
+        self.valid_for: list[timedelta] = []
         self.fault: Exception | None = None
 
-    async def send(self, to: str, body: str) -> str:
+    async def send(self, to: str, body: str, *, valid_for: timedelta) -> str:
         if self.fault:
             raise self.fault
         self.texts.append((to, body))
+        self.valid_for.append(valid_for)
         return f"SM{len(self.texts)}"
 
     async def find(self, to: str, body: str, since: datetime) -> str | NotFound:
@@ -98,6 +100,13 @@ async def test_sending_it_again_does_not_make_it_live_longer(desk: Desk) -> None
     desk.now += timedelta(minutes=6)
     with pytest.raises(Gone):
         await desk.check(reference, code)
+
+
+async def test_a_text_is_valid_as_long_as_its_code(desk: Desk) -> None:
+    reference, _ = await desk.send()
+    desk.now += timedelta(minutes=6)
+    await desk.send(reference=reference)
+    assert desk.texts.valid_for == [timedelta(minutes=10), timedelta(minutes=4)]
 
 
 async def test_a_code_is_bound_to_its_challenge_phone_and_site(desk: Desk) -> None:

@@ -39,6 +39,7 @@ from webapp.sandbox import authy as pretend_authy
 from webapp.sandbox.twilio import ERRORS as TWILIO_ERRORS
 from webapp.segments import segments
 
+HOUR = timedelta(hours=1)
 PHONE, OTHER_PHONE = "+15005550006", "+15005550007"
 VERIFY = f"https://verify.twilio.com/v2/Services/{twilio.VERIFY_SERVICE_SID}"
 ACCOUNT = f"https://api.twilio.com/2010-04-01/Accounts/{twilio.ACCOUNT_SID}"
@@ -189,7 +190,7 @@ async def test_one_number_does_not_open_anothers_verification(town: Town) -> Non
 
 
 async def test_a_text_that_was_accepted_is_found_again(town: Town) -> None:
-    reference = await town.messages.send(PHONE, "Welcome")
+    reference = await town.messages.send(PHONE, "Welcome", valid_for=HOUR)
     assert await town.messages.find(PHONE, "Welcome", town.now) == reference
     assert await town.messages.find(PHONE, "Goodbye", town.now) is NotFound.NEVER_ACCEPTED
     missing = NotFound.NEVER_ACCEPTED
@@ -324,7 +325,7 @@ async def test_messages_answers_in_its_shapes(
 
 async def test_a_list_of_texts_comes_in_pages_newest_first(town: Town) -> None:
     for number in range(5):
-        await town.messages.send(PHONE, f"Text {number}")
+        await town.messages.send(PHONE, f"Text {number}", valid_for=HOUR)
     seen, url = [], f"{ACCOUNT}/Messages.json?To=%2B15005550006&PageSize=2"
     while url:
         page = (await town.client.get(url, auth=LOGIN)).json()
@@ -346,7 +347,7 @@ async def test_a_list_of_texts_comes_in_pages_newest_first(town: Town) -> None:
     ],
 )
 async def test_a_list_of_texts_goes_by_date(dates: dict[str, str], found: int, town: Town) -> None:
-    await town.messages.send(PHONE, "Welcome")
+    await town.messages.send(PHONE, "Welcome", valid_for=HOUR)
     listed = await town.client.get(f"{ACCOUNT}/Messages.json", params=dates, auth=LOGIN)
     assert len(listed.json()["messages"]) == found
 
@@ -577,8 +578,8 @@ async def test_messages_json_has_what_reached_a_number_newest_first(
 ) -> None:
     await town.send()
     town.now += timedelta(minutes=1)
-    await town.messages.send(PHONE, "Welcome, your number is verified.")
-    await town.messages.send(OTHER_PHONE, "Welcome")
+    await town.messages.send(PHONE, "Welcome, your number is verified.", valid_for=HOUR)
+    await town.messages.send(OTHER_PHONE, "Welcome", valid_for=HOUR)
     text, code = (await pages.get(f"/sandbox/messages.json?to={to}")).json()
     assert text == {
         "to": PHONE,
@@ -603,7 +604,7 @@ async def test_our_own_codes_are_codes_on_the_phone_too(
 
 async def test_the_phone_keeps_its_last_messages_only(town: Town) -> None:
     for number in range(250):
-        await town.messages.send(PHONE, f"Text {number}")
+        await town.messages.send(PHONE, f"Text {number}", valid_for=HOUR)
     messages = town.sandbox.inbox.messages()
     assert len(messages) == 200
     assert messages[0]["body"] == "Text 249"

@@ -45,7 +45,13 @@ MESSAGES = f"https://api.twilio.com/2010-04-01/Accounts/{ACCOUNT}/Messages.json"
 # What the vendor's OpenAPI description lets a request say, and which of it is required.
 SEND_FIELDS = {"To": True, "Channel": True, "Locale": False, "RateLimits": False, "Tags": False}
 CHECK_FIELDS = {"Code": False, "To": False, "VerificationSid": False}
-TEXT_FIELDS = {"To": True, "From": False, "MessagingServiceSid": False, "Body": False}
+TEXT_FIELDS = {
+    "To": True,
+    "From": False,
+    "MessagingServiceSid": False,
+    "Body": False,
+    "ValidityPeriod": False,
+}
 
 PENDING = {"sid": VERIFICATION, "status": "pending", "to": PHONE, "valid": False}
 QUEUED = {"sid": TEXT, "status": "queued", "num_segments": "1", "error_code": None}
@@ -90,8 +96,9 @@ class Network:
     async def check(self, code: str = "123456") -> bool:
         return await self.verify.check(PHONE, reference=VERIFICATION, code=code)
 
-    async def text(self) -> str:
-        return await self.messages.send(PHONE, "Welcome")
+    async def text(self, seconds: float = 3600) -> str:
+        valid_for = timedelta(seconds=seconds)
+        return await self.messages.send(PHONE, "Welcome", valid_for=valid_for)
 
     async def find(self, since: datetime | None = None) -> str | NotFound:
         return await self.messages.find(PHONE, "Welcome", since or datetime.now(UTC))
@@ -152,7 +159,23 @@ async def test_a_text_goes_out_from_the_number(network: Network) -> None:
     route = network.router.post(MESSAGES).respond(201, json=QUEUED)
     assert await network.text() == TEXT
     fields = form(route.calls.last.request, TEXT_FIELDS)
-    assert fields == {"To": PHONE, "From": "+15005550001", "Body": "Welcome"}
+    assert fields == {
+        "To": PHONE,
+        "From": "+15005550001",
+        "Body": "Welcome",
+        "ValidityPeriod": "3600",
+    }
+
+
+@pytest.mark.parametrize(
+    ("seconds", "period"), [(599.6, "599"), (0.5, "10"), (-3, "10"), (86_400, "36000")]
+)
+async def test_a_text_waits_in_twilios_queue_no_longer_than_it_is_of_use(
+    seconds: float, period: str, network: Network
+) -> None:
+    route = network.router.post(MESSAGES).respond(201, json=QUEUED)
+    await network.text(seconds)
+    assert form(route.calls.last.request, TEXT_FIELDS)["ValidityPeriod"] == period
 
 
 async def test_a_text_goes_out_through_the_messaging_service_where_there_is_one() -> None:
@@ -161,7 +184,8 @@ async def test_a_text_goes_out_through_the_messaging_service_where_there_is_one(
     route = network.router.post(MESSAGES).respond(201, json={**QUEUED, "status": "accepted"})
     await network.text()
     fields = form(route.calls.last.request, TEXT_FIELDS)
-    assert fields == {"To": PHONE, "MessagingServiceSid": service, "Body": "Welcome"}
+    assert (fields["To"], fields["MessagingServiceSid"]) == (PHONE, service)
+    assert "From" not in fields
 
 
 KEY = "SK" + "f" * 32
@@ -377,6 +401,34 @@ async def test_no_status_but_approved_opens(
     network.answer(httpx.Response(200, json={**PENDING, "status": status, "valid": True}))
     with pytest.raises(kind):
         await network.check()
+
+
+@pytest.mark.parametrize("status", ["approved", "pending"])
+@pytest.mark.parametrize(
+    "other", [{"sid": "VE" + "0" * 32}, {"to": "+15005550007"}, {"sid": None}, {"to": 15005550006}]
+)
+async def test_an_answer_about_another_number_or_verification_is_no_answer(
+    other: dict[str, object], status: str, network: Network
+) -> None:
+    network.answer(httpx.Response(200, json={**PENDING, "status": status, **other}))
+    with pytest.raises(Unreachable):
+        await network.check()
+
+
+async def test_an_answer_need_not_name_the_number(network: Network) -> None:
+    network.answer(httpx.Response(200, json={"sid": VERIFICATION, "status": "approved"}))
+    assert await network.check() is True
+
+
+@pytest.mark.parametrize("act", ["send", "text"])
+async def test_a_send_that_is_answered_for_another_number_may_have_gone_anywhere(
+    act: str, network: Network
+) -> None:
+    answer = {**(PENDING if act == "send" else QUEUED), "to": "+15005550007"}
+    network.answer(httpx.Response(201, json=answer))
+    with pytest.raises(Unreachable) as raised:
+        await getattr(network, act)()
+    assert raised.value.maybe_sent is True
 
 
 @pytest.mark.parametrize("code", ["", "123", "12345678901", "12345a", "١٢٣٤٥٦", "123456\n"])

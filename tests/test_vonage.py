@@ -4,7 +4,7 @@ import contextlib
 import re
 from base64 import b64encode
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl
 
 import httpx
@@ -55,8 +55,8 @@ class Network:
         """Every text gets these answers in turn, the last one for good."""
         return self.router.post(SMS).mock(side_effect=[*answers, *answers[-1:] * 3])
 
-    async def text(self, body: str = "Welcome") -> str:
-        return await self.messages.send(PHONE, body)
+    async def text(self, body: str = "Welcome", *, hours: float = 4) -> str:
+        return await self.messages.send(PHONE, body, valid_for=timedelta(hours=hours))
 
 
 async def no_time(_: float) -> None:
@@ -84,8 +84,18 @@ async def test_a_text_is_a_form_with_basic_authentication(network: Network) -> N
         "to": "447400123456",
         "text": "Welcome",
         "type": "text",
+        "ttl": "14400000",
     }
     assert request.headers["authorization"] == f"Basic {b64encode(b'a1b2c3d4:secret').decode()}"
+
+
+@pytest.mark.parametrize(("hours", "ttl"), [(1 / 6, "1800000"), (24 * 30, "604800000")])
+async def test_a_text_is_tried_no_longer_than_it_is_of_use_and_vonage_allows(
+    hours: float, ttl: str, network: Network
+) -> None:
+    route = network.answer(parts("0"))
+    await network.text(hours=hours)
+    assert dict(parse_qsl(route.calls.last.request.content.decode()))["ttl"] == ttl
 
 
 @pytest.mark.parametrize(("body", "kind"), [("Grüße, 5 €", "text"), ("北京", "unicode")])

@@ -1,7 +1,7 @@
 """What we need of vendors: the protocols of verifiers and messengers, and how they fail."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, StrEnum
 from typing import Protocol
 
@@ -70,8 +70,12 @@ class Verifier(Protocol):
 class Messenger(Protocol):
     """Sends plain texts."""
 
-    async def send(self, to: str, body: str) -> str:
-        """Text ``body`` to ``to`` (E.164): the vendor's id. Raises ``ProviderError``."""
+    async def send(self, to: str, body: str, *, valid_for: timedelta) -> str:
+        """Text ``body`` to ``to`` (E.164): the vendor's id. Raises ``ProviderError``.
+
+        A text that is still in the vendor's queue after ``valid_for`` is not sent, as far as the
+        vendor can do that.
+        """
 
     async def find(self, to: str, body: str, since: datetime) -> str | NotFound:
         """The reference of a text like this that the vendor accepted at or after ``since``.

@@ -54,9 +54,11 @@ class Codes:
         """Text a code, the same as before within its 10 minutes. Raises ``ProviderError``."""
         if channel not in self.channels:
             raise ValueError(f"our own codes cannot be sent by {channel}")
-        challenge = reference if reference and self._alive(reference) else self._challenge()
+        alive = reference and self._life_left(reference) > timedelta()
+        challenge = reference if reference and alive else self._challenge()
         try:
-            await self._messenger.send(phone, self._compose(self._code(challenge, phone)))
+            body = self._compose(self._code(challenge, phone))
+            await self._messenger.send(phone, body, valid_for=self._life_left(challenge))
         except ProviderError as error:
             error.reference = challenge  # if the text arrives after all, its code works
             raise
@@ -67,7 +69,7 @@ class Codes:
 
         The caller counts the checks and lets a right code be used only once.
         """
-        if not self._alive(reference):
+        if self._life_left(reference) <= timedelta():
             raise Gone("codes: expired")
         right = self._code(reference, phone).encode()
         return hmac.compare_digest(right, code.encode(errors="replace"))
@@ -79,12 +81,12 @@ class Codes:
     def _challenge(self) -> str:
         return f"{int(self._clock().timestamp())}.{secrets.token_urlsafe(16)}"
 
-    def _alive(self, challenge: str) -> bool:
+    def _life_left(self, challenge: str) -> timedelta:
+        """How long the code of ``challenge`` will count; not at all if that is no challenge."""
         made = re.match(r"([0-9]{1,11})\.", challenge)
         if not made:
-            return False
-        age = self._clock() - datetime.fromtimestamp(int(made[1]), UTC)
-        return age < LIFETIME
+            return timedelta()
+        return datetime.fromtimestamp(int(made[1]), UTC) + LIFETIME - self._clock()
 
     def _code(self, challenge: str, phone: str) -> str:
         message = b"\0".join((PURPOSE, challenge.encode(), phone.encode()))

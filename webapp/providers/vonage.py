@@ -4,7 +4,7 @@ https://developer.vonage.com/en/api/sms
 """
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -25,6 +25,8 @@ from webapp.settings import Settings
 
 ORIGIN = "https://rest.nexmo.com"
 ACCEPTED = "0"
+SHORTEST_TTL = timedelta(minutes=30)  # Vonage advises against less: operators vary
+LONGEST_TTL = timedelta(days=7)
 KINDS: dict[str, type[ProviderError]] = {
     "1": Busy,  # more texts a second than the account may send
     "2": Misconfigured,  # a parameter is missing
@@ -64,8 +66,9 @@ class VonageMessages:
             number=settings.vonage_number,
         )
 
-    async def send(self, to: str, body: str) -> str:
+    async def send(self, to: str, body: str, *, valid_for: timedelta) -> str:
         """Text ``body``: the id of the message. Raises ``ProviderError``."""
+        ttl = min(max(valid_for, SHORTEST_TTL), LONGEST_TTL)
         answer = await self._vendor.call(
             "sms",
             "POST",
@@ -77,6 +80,7 @@ class VonageMessages:
                 "to": to.removeprefix("+"),
                 "text": body,
                 "type": "text" if is_gsm_7(body) else "unicode",
+                "ttl": str(ttl // timedelta(milliseconds=1)),
             },
         )
         return _id(_parts(answer)[0].get("message-id"))

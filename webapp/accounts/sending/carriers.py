@@ -23,6 +23,7 @@ from webapp.providers import (
 )
 
 CLOCK_SKEW = timedelta(minutes=1)  # between us and the vendor, when its list is asked
+TEXT_VALID_FOR = timedelta(hours=4)  # in the vendor's queue; later it would only wake people
 SETTLED_AFTER = timedelta(seconds=30)  # a vendor may still act on a call after we hung up
 
 
@@ -102,7 +103,7 @@ class TextCarrier(Carrier):
         return await self._messenger.find(message.to, message.body, since)
 
     async def send(self, message: OutboxMessage) -> str:
-        return await self._messenger.send(message.to, message.body)
+        return await self._messenger.send(message.to, message.body, valid_for=TEXT_VALID_FOR)
 
 
 class EmailCarrier(Carrier):

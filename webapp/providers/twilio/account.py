@@ -78,3 +78,9 @@ def checked_sid(sid: object) -> str:
     if isinstance(sid, str) and re.fullmatch(r"[A-Z]{2}[0-9A-Za-z]{1,62}", sid):
         return sid
     raise unreadable("twilio", "sid")
+
+
+def check_number(answered: object, asked: str) -> None:
+    """Raise ``ProviderError`` if an answer names another number than the one asked about."""
+    if answered not in (None, asked):
+        raise unreadable("twilio", "to")

@@ -7,12 +7,14 @@ from typing import Any
 from webapp.providers import Gone, Misconfigured, NotFound, ProviderError, SetupFault
 from webapp.providers.answers import unreadable
 from webapp.providers.client import Connect, VendorClient
-from webapp.providers.twilio.account import Credentials, Twilio, checked_sid, read
+from webapp.providers.twilio.account import Credentials, Twilio, check_number, checked_sid, read
 from webapp.providers.twilio.errors import KINDS
 from webapp.settings import Settings
 
 NOT_ACCEPTED = {"canceled", "failed", "undelivered"}
 NEWEST = 50  # texts to one number that are looked through for one we may have sent
+SECOND = timedelta(seconds=1)
+SHORTEST_VALIDITY, LONGEST_VALIDITY = 10 * SECOND, 36_000 * SECOND  # Twilio advises more than 5 s
 CLOCK_SKEW = timedelta(seconds=30)
 
 
@@ -48,12 +50,18 @@ class TwilioMessages(Twilio):
     def _messages(self) -> Any:
         return self._client.api.v2010.accounts(self._credentials.account_sid).messages
 
-    async def send(self, to: str, body: str) -> str:
+    async def send(self, to: str, body: str, *, valid_for: timedelta) -> str:
         """Text ``body``: the message's SID. Raises ``ProviderError``."""
+        period = min(max(valid_for, SHORTEST_VALIDITY), LONGEST_VALIDITY)
         try:
-            text = await read(self._messages.create_async(to=to, body=body, **self._sender))
+            text = await read(
+                self._messages.create_async(
+                    to=to, body=body, validity_period=period // SECOND, **self._sender
+                )
+            )
         except Gone as gone:
             raise Misconfigured("twilio: no such account", code=gone.code) from None
+        check_number(text.to, to)
         if not isinstance(text.status, str):
             raise unreadable("twilio", "status")
         if text.status in NOT_ACCEPTED:

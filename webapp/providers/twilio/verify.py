@@ -16,7 +16,7 @@ from webapp.providers import (
 )
 from webapp.providers.answers import unreadable
 from webapp.providers.client import Connect, VendorClient
-from webapp.providers.twilio.account import Credentials, Twilio, checked_sid, read
+from webapp.providers.twilio.account import Credentials, Twilio, check_number, checked_sid, read
 from webapp.settings import Settings
 
 CODE_LENGTH = 6  # digits that our form takes
@@ -64,15 +64,16 @@ class TwilioVerify(Twilio):
             )
         except Gone as gone:
             raise Misconfigured("twilio: no such Verify service", code=gone.code) from None
+        check_number(sent.to, phone)
         if sent.status != "pending":
             raise unreadable("twilio", "status")
         return Sent(reference=checked_sid(sent.sid))
 
-    async def check(self, phone: str, *, reference: str, code: str) -> bool:  # noqa: ARG002
+    async def check(self, phone: str, *, reference: str, code: str) -> bool:
         """Whether the code is right: only if Twilio answers exactly "approved".
 
         The check names the verification's SID, because a check by number could reach another
-        verification of the same number.
+        verification of the same number. An answer about another verification or number is none.
         """
         if not re.fullmatch(r"[0-9]{4,10}", code):
             return False
@@ -84,6 +85,9 @@ class TwilioVerify(Twilio):
             )
         except InvalidNumber:  # in a check the invalid parameter is the code
             return False
+        if checked.sid != reference:
+            raise unreadable("twilio", "sid")
+        check_number(checked.to, phone)
         if checked.status == "approved":
             return True
         if checked.status == "pending":
