@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 from tortoise.backends.base.executor import EXECUTOR_CACHE
 
 from tests import postgres as pg
+from tests.people import sign_up, verify
 from tests.phone import Phone
 from tests.servers import PRODUCTION, Deployment, migrate, redis_server, served
 from tests.visitor import Visitor
@@ -244,6 +245,14 @@ async def visitor(client: httpx.AsyncClient, htmx: bool) -> Visitor:
 async def phone(client: httpx.AsyncClient) -> Phone:
     """Every phone there is, through the sandbox."""
     return Phone(client)
+
+
+@pytest.fixture
+async def ada(visitor: Visitor, phone: Phone) -> Visitor:
+    """Ada, whose account is verified."""
+    await sign_up(visitor)
+    assert (await verify(visitor, phone)).verified
+    return visitor
 
 
 @pytest.fixture

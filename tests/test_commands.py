@@ -14,6 +14,7 @@ from tests.mail import mail_server
 from tests.people import CONFIRMATION, NUMBER, sign_up, verify
 from tests.phone import Phone
 from tests.postgres import free_port
+from tests.rows import Rows
 from tests.servers import ROOT, Deployment, Process, command, procfile, production_environ, wait_for
 from tests.visitor import Visitor
 from webapp.sandbox import Sandbox
@@ -43,6 +44,20 @@ def test_migrate_says_in_a_line_that_the_database_is_away(away: str) -> None:
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
     assert line.startswith("DATABASE_URL: ")
+
+
+# keys
+
+
+def test_keys_are_rotated_by_a_command_and_their_names_told(database_url: str) -> None:
+    environ = production_environ(database_url)
+    rows = Rows(database_url)
+    for arguments, retired in ((("rotate",), 0), (("rotate",), 1), (("rotate", "--at-once"), 2)):
+        done = command("keys", *arguments, environ=environ)
+        assert (done.returncode, done.stderr) == (0, "")
+        [signing] = rows.all("SELECT kid FROM oidc_keys WHERE retired_at IS NULL")
+        assert f"{signing[0]} signs from now on" in done.stdout
+        assert rows.one("SELECT COUNT(*) FROM oidc_keys") == retired + 1
 
 
 # Starts that are refused

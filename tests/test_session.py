@@ -24,14 +24,6 @@ ASKED = {
 }
 
 
-@pytest.fixture
-async def ada(visitor: Visitor, phone: Phone) -> Visitor:
-    """Ada, verified."""
-    await sign_up(visitor)
-    assert (await verify(visitor, phone)).verified
-    return visitor
-
-
 async def test_an_application_learns_who_is_signed_in(
     ada: Visitor, client: httpx.AsyncClient, database_url: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""The commands: dev, web, migrate, worker, doctor."""
+"""The commands: dev, web, migrate, worker, doctor, keys."""
 
 import argparse
 import asyncio
@@ -6,6 +6,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import structlog
@@ -13,7 +14,8 @@ import uvloop
 
 from webapp import server
 from webapp.accounts.sending.delivery import delivering
-from webapp.app import create_app
+from webapp.app import create_app, utcnow
+from webapp.clients.oidc.keys import Keyring
 from webapp.database import DATABASE_ERRORS, Database
 from webapp.doctor import examine, remarks
 from webapp.settings import Settings
@@ -32,6 +34,8 @@ def main() -> None:
             _run(worker)
         case "doctor":
             _run(doctor)
+        case "keys":
+            _run(partial(rotate_keys, at_once=options.at_once))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -45,6 +49,13 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("worker", help="deliver the outbox")
     commands.add_parser(
         "doctor", help="check a deployment: exit status 1 and a line for each fault"
+    )
+    keys = commands.add_parser("keys", help="the keys that sign tokens for your applications")
+    rotate = keys.add_subparsers(dest="action", required=True).add_parser(
+        "rotate", help="sign with a new key; the old one is published for another day"
+    )
+    rotate.add_argument(
+        "--at-once", action="store_true", help="publish the old one no more: it was stolen"
     )
     return parser
 
@@ -79,6 +90,20 @@ async def migrate(settings: Settings) -> int:
             _say(f"applied {name}")
     except DATABASE_ERRORS as error:
         sys.exit(f"DATABASE_URL: cannot migrate: {type(error).__name__}: {error}")
+    finally:
+        await database.close()
+    return 0
+
+
+async def rotate_keys(settings: Settings, *, at_once: bool) -> int:
+    """Sign tokens with a new key from here on, in every process."""
+    database = Database(settings.database_url)
+    await database.open()
+    try:
+        name = await Keyring(settings.secret_key, utcnow).rotate(at_once=at_once)
+        _say(f"{name} signs from now on")
+    except DATABASE_ERRORS as error:
+        sys.exit(f"DATABASE_URL: cannot rotate: {type(error).__name__}: {error}")
     finally:
         await database.close()
     return 0

@@ -28,18 +28,26 @@ from webapp.accounts.policy.rules import (
     SESSION_LIFETIME,
     SpendingLimits,
 )
+from webapp.accounts.purge import purge
 from webapp.accounts.sending import texts
 from webapp.accounts.sending.carriers import Carrier, EmailCarrier, TextCarrier
 from webapp.accounts.sending.delivery import Outbox, delivering
 from webapp.accounts.sending.outbox import MessageChannel
+from webapp.clients import purge as clients_purge
 from webapp.clients.access import Access
+from webapp.clients.oidc.errors import (
+    OAuthError,
+    UntrustedRequest,
+    answer_oauth_error,
+    answer_untrusted,
+)
 from webapp.database import DATABASE_ERRORS, Database
 from webapp.middleware import middleware
 from webapp.pages import errors
 from webapp.pages.step import REDIRECTS, redirected
 from webapp.providers.registry import Providers
 from webapp.providers.smtp import Dial
-from webapp.routes import routes
+from webapp.routes import oidc_routes, routes
 from webapp.settings import Settings
 from webapp.web import log as logs
 from webapp.web.cookies import SessionCookie
@@ -82,7 +90,8 @@ def create_app(settings: Settings, ports: Ports = Ports()) -> Starlette:
         code_digits=EXPECTED_CODE_LENGTH,
     )
     assemble = _with_sandbox if settings.development else _assemble
-    app = assemble(settings, ports, routes(assets), templates)
+    table = [*(oidc_routes() if settings.oidc_clients else []), *routes(assets)]
+    app = assemble(settings, ports, table, templates)
     app.state.assets = assets
     return app
 
@@ -148,7 +157,9 @@ def _assemble(
     spending = SpendingLimits(
         settings.sends_per_phone, settings.sends_per_hour, settings.prefix_brake
     )
-    state.outbox = Outbox(_carriers(state.providers, spending), ports.clock)
+    state.outbox = Outbox(
+        _carriers(state.providers, spending), ports.clock, (purge, clients_purge.purge)
+    )
     state.site = Site(
         verifier=state.providers.verifier,
         outbox=state.outbox,
@@ -198,6 +209,7 @@ def _handlers() -> dict[Any, Any]:
         dict.fromkeys(DATABASE_ERRORS, errors.database_away)
         | dict.fromkeys(REDIRECTS, redirected)
         | {HTTPException: errors.http_error, ClientDisconnect: errors.client_left}
+        | {OAuthError: answer_oauth_error, UntrustedRequest: answer_untrusted}
     )
 
 

@@ -21,6 +21,8 @@ MODELS = [  # the modules that have a table each
     "webapp.accounts.challenges.links",
     "webapp.accounts.policy.usage",
     "webapp.accounts.sending.outbox",
+    "webapp.clients.oidc.keys",
+    "webapp.clients.oidc.grants",
 ]
 APPS: dict[str, Any] = {
     APP: {

@@ -8,6 +8,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from webapp.clients import session
+from webapp.clients.oidc import OPEN_PATHS
 from webapp.pages.errors import error_app
 from webapp.settings import Settings
 from webapp.web.client import client_networks
@@ -51,6 +52,7 @@ def middleware(settings: Settings) -> list[Middleware]:
             origin=origin,
             on_error=error_app,
             exempt=("/sandbox/",) if settings.development else (),
+            exempt_paths=OPEN_PATHS,
         ),
         Middleware(RequestBodyLimitMiddleware, max_body_size=LARGEST_BODY),
     ]

@@ -4,6 +4,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
 from webapp.clients import session
+from webapp.clients.oidc import authorize, discovery, logout, token, userinfo
 from webapp.pages import account, entry, hints, phone, signup, verification
 
 
@@ -27,4 +28,20 @@ def routes(static: ASGIApp) -> list[BaseRoute]:
         Route("/healthz", entry.healthz),
         Route("/readyz", entry.readyz),
         Mount("/static", static),
+    ]
+
+
+def oidc_routes() -> list[BaseRoute]:
+    """Those of OpenID Connect, where `OIDC_CLIENTS` names an application."""
+    return [
+        Route("/.well-known/openid-configuration", discovery.show),
+        Route("/oidc/jwks", discovery.keys),
+        Route("/oidc/authorize", authorize.show),
+        Route("/oidc/authorize", authorize.submit, methods=["POST"]),
+        Route("/oidc/token", token.submit, methods=["POST"]),
+        Route("/oidc/userinfo", userinfo.show),
+        Route("/oidc/userinfo", userinfo.submit, methods=["POST"]),
+        Route("/oidc/logout", logout.show),
+        Route("/oidc/logout", logout.submit, methods=["POST"]),
+        Route("/oidc/signout", logout.confirm, methods=["POST"]),
     ]

@@ -31,19 +31,19 @@ async def purge(now: datetime) -> dict[str, int]:
     """
     abandoned = User.filter(verified_at__isnull=True, created_at__lt=now - SIGNUP_LIFETIME)
     gone = {
-        "users": await _delete(abandoned),
-        "sessions": await _delete(Session.filter(last_seen_at__lt=now - SESSION_IDLE))
-        + await _delete(Session.filter(created_at__lt=now - SESSION_LIFETIME)),
-        "attempts": await _delete(Attempt.filter(at__lt=now - DAY)),
-        "links": await _delete(Link.filter(expires_at__lt=now - LINKS_KEPT)),
-        "messages": await _delete(OutboxMessage.filter(done_at__lt=now - OUTBOX_KEPT))
-        + await _delete(OutboxMessage.filter(done_at=None, created_at__lt=now - UNDELIVERED_KEPT)),
+        "users": await delete(abandoned),
+        "sessions": await delete(Session.filter(last_seen_at__lt=now - SESSION_IDLE))
+        + await delete(Session.filter(created_at__lt=now - SESSION_LIFETIME)),
+        "attempts": await delete(Attempt.filter(at__lt=now - DAY)),
+        "links": await delete(Link.filter(expires_at__lt=now - LINKS_KEPT)),
+        "messages": await delete(OutboxMessage.filter(done_at__lt=now - OUTBOX_KEPT))
+        + await delete(OutboxMessage.filter(done_at=None, created_at__lt=now - UNDELIVERED_KEPT)),
     }
     log.info("purged", **gone)
     return gone
 
 
-async def _delete(rows: QuerySet[Any]) -> int:
+async def delete(rows: QuerySet[Any]) -> int:
     """Batch by batch. The condition is asked again with the deletion: a row may have been saved
     (verified, seen) since it was listed.
     """

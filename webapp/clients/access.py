@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from webapp.accounts.people import sessions
 from webapp.accounts.people.users import User
+from webapp.clients.oidc.keys import Keyring
 from webapp.settings import Settings
 from webapp.settings.clients import Client
 from webapp.web import return_to
@@ -27,7 +28,7 @@ class Access:
     clients: Mapping[str, Client]  # by id
     return_origins: frozenset[str]  # as browsers write them
     cookie: SessionCookie
-    secret_key: str
+    keys: Keyring
     clock: Callable[[], datetime]
 
     @classmethod
@@ -40,7 +41,7 @@ class Access:
             clients={client.client_id: client for client in settings.oidc_clients},
             return_origins=frozenset(map(origin_of, settings.return_origins)),
             cookie=cookie,
-            secret_key=settings.secret_key,
+            keys=Keyring(settings.secret_key, clock),
             clock=clock,
         )
 

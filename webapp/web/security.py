@@ -154,21 +154,30 @@ class SameOrigin:
     """
 
     def __init__(
-        self, app: ASGIApp, origin: str, on_error: ErrorApp, exempt: tuple[str, ...] = ()
+        self,
+        app: ASGIApp,
+        origin: str,
+        on_error: ErrorApp,
+        exempt: tuple[str, ...] = (),
+        exempt_paths: Iterable[str] = (),
     ) -> None:
         """``origin``: as a browser writes it, see ``origin_of``.
 
-        ``exempt``: below these paths anybody may write, or is authenticated otherwise.
+        ``exempt``: below these paths anybody may write, or is authenticated otherwise;
+        ``exempt_paths``: the same at exactly these.
         """
         self.app, self.origin, self.on_error = app, origin.encode(), on_error
-        self.exempt = exempt
+        self.exempt, self.exempt_paths = exempt, frozenset(exempt_paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         free = scope["type"] != "http" or scope["method"] in READS
-        if free or scope["path"].startswith(self.exempt) or self._ours(scope):
+        if free or self._is_exempt(scope["path"]) or self._ours(scope):
             await self.app(scope, receive, send)
         else:
             await self.on_error(403)(scope, receive, send)
+
+    def _is_exempt(self, path: str) -> bool:
+        return path.startswith(self.exempt) or path in self.exempt_paths
 
     def _ours(self, scope: Scope) -> bool:
         sites, origins = _values(scope, b"sec-fetch-site"), _values(scope, b"origin")

@@ -1,7 +1,7 @@
 """Delivers the messages of the outbox, each channel by its carrier and for itself."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,9 +32,13 @@ class Outbox:
     """
 
     def __init__(
-        self, carriers: Mapping[MessageChannel, Carrier], clock: Callable[[], datetime]
+        self,
+        carriers: Mapping[MessageChannel, Carrier],
+        clock: Callable[[], datetime],
+        purges: Sequence[Callable[[datetime], Awaitable[object]]] = (purge,),
     ) -> None:
-        self.clock = clock
+        """``purges``: what deletes, given the time, what is no longer needed."""
+        self.clock, self.purges = clock, purges
         self.deliveries = [Delivery(*carrier, clock) for carrier in carriers.items()]
 
     async def write_text(self, to: str, body: str) -> None:
@@ -78,8 +82,9 @@ class Outbox:
 
     async def _purge(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
-            async with keeps_running("purge"):
-                await purge(self.clock())
+            for purge_more in self.purges:
+                async with keeps_running("purge"):
+                    await purge_more(self.clock())
             await first_of(stopping.wait(), within=PURGE_EVERY)
 
 
