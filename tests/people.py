@@ -28,6 +28,6 @@ async def verify(visitor: Visitor, phone: Phone, number: str = NUMBER) -> Page:
     return await visitor.submit("/verification", code=await phone.code(number))
 
 
-def wrong(code: str) -> str:
-    """Six digits that are not ``code``."""
-    return f"{(int(code) + 1) % 1_000_000:06}"
+def wrong(code: str, nth: int = 1) -> str:
+    """The ``nth`` of many six digits that are not ``code``: the same again would cost no try."""
+    return f"{(int(code) + nth) % 1_000_000:06}"

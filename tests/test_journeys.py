@@ -78,9 +78,9 @@ async def test_five_wrong_codes_close_the_verification_even_to_the_right_one(
 ) -> None:
     await sign_up(visitor)
     code = await phone.code(NUMBER)
-    for _ in range(4):
-        await visitor.post("/verification", {"code": wrong(code)})
-    page = await visitor.post("/verification", {"code": wrong(code)})
+    for nth in range(1, 5):
+        await visitor.post("/verification", {"code": wrong(code, nth)})
+    page = await visitor.post("/verification", {"code": wrong(code, 5)})
     assert "Too many" in page.text
     page = await visitor.post("/verification", {"code": code})
     assert page.status in {422, 429}
@@ -215,6 +215,22 @@ async def test_what_is_no_code_is_refused_and_costs_no_try(
         assert (page.status, page.step) == (422, "verification")
         assert page.errors["code"]
     assert (await verify(visitor, phone)).verified is True
+
+
+@EVERY_PROVIDER
+@BOTH_WAYS
+async def test_the_same_wrong_code_again_costs_no_second_try(
+    visitor: Visitor, phone: Phone
+) -> None:
+    await sign_up(visitor)
+    code = await phone.code(NUMBER)
+    for _ in range(6):
+        page = await visitor.submit("/verification", code=wrong(code))
+        assert (page.status, page.errors["code"]) == (
+            422,
+            "That is not the code we sent. You have 4 tries left",
+        )
+    assert (await visitor.submit("/verification", code=code)).verified is True
 
 
 async def test_an_expired_code_is_told_so_and_a_new_one_opens(

@@ -103,9 +103,9 @@ class Run:
         code = await self.code(NUMBER)
         await self.visitor.submit("/verification", code=wrong(code))
         self.secrets.add(wrong(code))
-        for fault in FAULTS:
+        for nth, fault in enumerate(FAULTS, 2):
             self.sandbox.fail(fault, 3)
-            await self.visitor.post("/verification", {"code": wrong(code)})
+            await self.visitor.post("/verification", {"code": wrong(code, nth)})
             self.sandbox.faults.clear()
         self.clock.advance(700)
         await self.visitor.post("/verification/resend", {"channel": "sms"})

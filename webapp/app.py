@@ -169,6 +169,7 @@ def _assemble(
         name=settings.site_name,
         countries=settings.allowed_countries,
         code_name=settings.code_name,
+        vendor_timeout=timedelta(seconds=settings.provider_timeout),
         clock=ports.clock,
     )
     state.access = Access.from_settings(settings, state.cookie, ports.clock)

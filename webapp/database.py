@@ -19,6 +19,7 @@ MODELS = [  # the modules that have a table each
     "webapp.accounts.people.sessions",
     "webapp.accounts.challenges.verifications",
     "webapp.accounts.challenges.links",
+    "webapp.accounts.challenges.entries",
     "webapp.accounts.policy.usage",
     "webapp.accounts.sending.outbox",
     "webapp.clients.oidc.keys",

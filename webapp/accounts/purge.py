@@ -6,6 +6,7 @@ from typing import Any
 import structlog
 from tortoise.queryset import QuerySet
 
+from webapp.accounts.challenges.entries import Entry
 from webapp.accounts.challenges.links import Link
 from webapp.accounts.people.sessions import Session
 from webapp.accounts.people.users import User
@@ -26,14 +27,15 @@ BATCH = 500
 
 
 async def purge(now: datetime) -> dict[str, int]:
-    """Delete abandoned sign-ups (ASVS 14.2.7), dead sessions, old attempts, links and messages:
-    how many of each.
+    """Delete abandoned sign-ups (ASVS 14.2.7), dead sessions, old entries, attempts, links
+    and messages: how many of each.
     """
     abandoned = User.filter(verified_at__isnull=True, created_at__lt=now - SIGNUP_LIFETIME)
     gone = {
         "users": await delete(abandoned),
         "sessions": await delete(Session.filter(last_seen_at__lt=now - SESSION_IDLE))
         + await delete(Session.filter(created_at__lt=now - SESSION_LIFETIME)),
+        "entries": await delete(Entry.filter(entered_at__lt=now - DAY)),
         "attempts": await delete(Attempt.filter(at__lt=now - DAY)),
         "links": await delete(Link.filter(expires_at__lt=now - LINKS_KEPT)),
         "messages": await delete(OutboxMessage.filter(done_at__lt=now - OUTBOX_KEPT))

@@ -34,7 +34,18 @@ async def add(model: Model, condition: str = "", *values: object) -> bool:
     Where the database numbers its rows, the model has its number afterwards.
     """
     columns, sql = _insert(type(model), condition, len(values))
-    rows = await run(sql, *values, *(getattr(model, column) for column in columns))
+    return await _save(model, sql, *values, *(getattr(model, column) for column in columns))
+
+
+async def add_unless_there(model: Model) -> bool:
+    """Save a new row, unless one like it, by a unique column, is there: whether it did."""
+    columns, sql = _insert(type(model), "", 0)
+    sql = sql.replace(" RETURNING", " ON CONFLICT DO NOTHING RETURNING")
+    return await _save(model, sql, *(getattr(model, column) for column in columns))
+
+
+async def _save(model: Model, sql: str, *values: object) -> bool:
+    rows = await run(sql, *values)
     if rows:
         model.pk = rows[0][model._meta.pk_attr]  # noqa: SLF001
         model._saved_in_db = True  # noqa: SLF001 - without it Tortoise does not delete it

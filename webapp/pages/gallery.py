@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from webapp.accounts.challenges.verifications import Outcome, Verification
 from webapp.accounts.forms import CodeForm, PhoneForm, SignupForm
-from webapp.accounts.journeys.prove_phone import CodeExpired, WrongCode
+from webapp.accounts.journeys.check_code import CodeExpired, WrongCode
 from webapp.accounts.people.users import User
 from webapp.accounts.policy import rules
 from webapp.accounts.policy.rules import (

@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from webapp.accounts.challenges.verifications import Verification
 from webapp.accounts.forms import CodeForm, typed
-from webapp.accounts.journeys.prove_phone import recover_session, resend_code
-from webapp.accounts.journeys.sign_up import EmailTaken, enter_code
+from webapp.accounts.journeys.prove_phone import resend_code
+from webapp.accounts.journeys.sign_up import EmailTaken, enter_code, recover_session
 from webapp.accounts.people import phones, sessions
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.rules import LimitExceeded, whole_seconds

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from webapp.accounts.forms import EXPECTED_CODE_LENGTH
-from webapp.accounts.journeys.prove_phone import CodeExpired, WrongCode
+from webapp.accounts.journeys.check_code import CodeExpired, WrongCode
 from webapp.accounts.policy import rules
 from webapp.accounts.policy.rules import (
     CODE_LIFETIME,

@@ -1,67 +1,40 @@
-"""A person proves a phone: a code is sent, sent again or to another number, and entered.
+"""A person proves a phone: a code is sent, sent again, or sent to another number.
 
-The functions stand in the order in which that happens. They do not know what the code is for:
-``check_code`` says whether it is right, and its caller what follows from that.
+The functions stand in the order in which that happens. They do not know what the code is for.
+``check_code`` goes on when it comes back.
 """
 
-import asyncio
 from datetime import datetime
-from enum import Enum, auto
 
 import structlog
 from tortoise.transactions import in_transaction
 
 from webapp.accounts.challenges import verifications
-from webapp.accounts.challenges.verifications import CheckClaim, Outcome, Verification
+from webapp.accounts.challenges.verifications import Outcome, Verification
 from webapp.accounts.journeys.site import SignupOver, Site, tells_database_errors
 from webapp.accounts.people import users
 from webapp.accounts.people.phones import Phone
-from webapp.accounts.people.sessions import derive_next_token, opened_since
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.rules import (
-    CODE_LIFETIME,
     SIGNUP_LIFETIME,
     ChangesSpent,
-    ChecksSpent,
     CoolingDown,
 )
 from webapp.providers import (
     Blocked,
     Channel,
     CountryNotServed,
-    Gone,
     InvalidNumber,
     NotMobile,
     OptedOut,
     ProviderError,
-    TooManyChecks,
     TooManySends,
 )
 
 log = structlog.get_logger(__name__)
-POLLS, POLL_PAUSE = 15, 0.1  # seconds
 
 # The vendor's verdicts on a number. All other failures say nothing about it.
 VERDICTS = (Blocked, CountryNotServed, InvalidNumber, NotMobile, OptedOut, TooManySends)
-
-
-class WrongCode(Exception):
-    """The code is not the one we sent; ``left`` checks remain."""
-
-    def __init__(self, left: int) -> None:
-        super().__init__()
-        self.left = left
-
-
-class CodeExpired(Exception):
-    """The code no longer counts: too old, over at the vendor, or never sent."""
-
-
-class Check(Enum):
-    """What came of a check that was not refused."""
-
-    RIGHT = auto()
-    RIGHT_BEFORE = auto()  # a request beside this one had the code approved
 
 
 async def send_code(site: Site, user: User, verification: Verification, channel: Channel) -> None:
@@ -197,85 +170,3 @@ async def _change_back(
             return
         await verifications.reinstate(replaced, failed)
     user.phone, user.country = former.e164, former.country
-
-
-async def check_code(site: Site, user: User, verification: Verification, code: str) -> Check:
-    """Ask the vendor whether ``code`` is the one it sent.
-
-    Raises ``WrongCode``, ``CodeExpired``, ``LimitExceeded`` or ``ProviderError``.
-    """
-    await _claim_check(site, verification)
-    try:
-        right = await site.verifier.check(
-            verification.phone, reference=verification.reference, code=code
-        )
-    except ProviderError as error:
-        return await _record_failed_check(site, user, verification, error)
-    if right:
-        return Check.RIGHT
-    log.info("code_wrong", user=user.id, verification=verification.id)
-    left = await verifications.record_wrong_check(verification)
-    raise WrongCode(left) if left else _checks_spent(site, verification)
-
-
-async def _claim_check(site: Site, verification: Verification) -> None:
-    """Reserve one check, and commit it, before the answer is known."""
-    now = site.clock()
-    if is_over(site, verification, now) or verification.never_sent:
-        raise CodeExpired
-    async with in_transaction():
-        claim = await verifications.claim_check(verification, now)
-    match claim:
-        case CheckClaim.SPENT:
-            raise _checks_spent(site, verification)
-        case CheckClaim.OVER:
-            raise CodeExpired
-
-
-def _checks_spent(site: Site, verification: Verification) -> ChecksSpent:
-    return ChecksSpent(verification.expires_at - site.clock())
-
-
-async def _record_failed_check(
-    site: Site, user: User, verification: Verification, error: ProviderError
-) -> Check:
-    """``RIGHT_BEFORE`` where the vendor used the code up for another request; raises otherwise."""
-    kind, now = type(error).__name__, site.clock()
-    log.warning("code_not_checked", verification=verification.id, kind=kind, error=error.code)
-    if isinstance(error, Gone):
-        if await _verified_beside(user, verification):
-            return Check.RIGHT_BEFORE
-        await verifications.expire(verification, now)
-        raise CodeExpired from error
-    if isinstance(error, TooManyChecks):
-        await verifications.exhaust(verification)
-        raise _checks_spent(site, verification) from error
-    if not error.maybe_sent:
-        await verifications.refund_check(verification)
-    raise error
-
-
-async def _verified_beside(user: User, verification: Verification) -> bool:
-    """Whether a request beside this one verified the user.
-
-    The vendor approves a code once. Whoever comes second is told that the code is used, and has to
-    wait for the first to commit.
-    """
-    await verification.refresh_from_db()
-    looks = POLLS if verification.checks > 1 else 1
-    for look in range(looks):
-        await asyncio.sleep(POLL_PAUSE if look else 0)
-        await user.refresh_from_db()
-        if user.verified_at:
-            return True
-    return False
-
-
-async def recover_session(site: Site, session: str, code: str) -> str | None:
-    """The token of the session that ``session`` became by the right ``code``, within its life.
-
-    For a browser that sends its right code again because the answer, with the new cookie, got
-    lost: to a double click, a closed connection, the end of this process.
-    """
-    token = derive_next_token(session, code, site.secret_key)
-    return token if await opened_since(token, site.clock() - CODE_LIFETIME) else None

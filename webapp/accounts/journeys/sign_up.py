@@ -1,7 +1,7 @@
 """A person signs up. Start here: this is the order in which things happen.
 
 Between ``sign_up`` and ``enter_code`` the person may ask for the code again, or have it sent to
-another number; ``prove_phone`` has that.
+another number; ``prove_phone`` has that, and ``check_code`` what happens to a code.
 """
 
 import hashlib
@@ -17,10 +17,12 @@ from webapp.accounts.challenges import verifications
 from webapp.accounts.challenges.verifications import Outcome, Verification
 from webapp.accounts.forms import SignupForm
 from webapp.accounts.journeys import prove_phone
+from webapp.accounts.journeys.check_code import Check, CodeExpired, check_code, record_right
 from webapp.accounts.journeys.site import SignupOver, Site, tells_database_errors
 from webapp.accounts.people import emails, sessions, users
 from webapp.accounts.people.sessions import Visitor
 from webapp.accounts.people.users import User
+from webapp.accounts.policy.rules import CODE_LIFETIME
 from webapp.accounts.sending import texts
 from webapp.providers import Channel
 
@@ -138,35 +140,71 @@ async def _join(site: Site, form: SignupForm, digest: str) -> SignedUp | None:
 @tells_database_errors
 async def enter_code(
     site: Site, user: User, verification: Verification, code: str, session: str
-) -> str | None:
+) -> str:
     """The right code verifies the account, and a text says so.
 
-    Returns the token of the session that follows ``session``, or None where the request of another
-    browser got there first. Raises ``WrongCode``, ``CodeExpired``, ``EmailTaken``,
-    ``LimitExceeded`` or ``ProviderError``.
+    Returns the token of the session that follows ``session``, to everybody who is at this sign-up
+    and sends the right code. Raises ``WrongCode``, ``CodeExpired``, ``EmailTaken``,
+    ``LimitExceeded``, ``ProviderError`` or ``SignupOver``.
     """
-    checked = await prove_phone.check_code(site, user, verification, code)
     token = sessions.derive_next_token(session, code, site.secret_key)
-    if checked is prove_phone.Check.RIGHT and await _confirm(site, user, verification, token):
-        return token
-    return await prove_phone.recover_session(site, session, code)
+    try:
+        checked = await check_code(site, verification, code)
+    except CodeExpired as error:
+        if await users.pending(user) is None:
+            raise SignupOver from error
+        raise
+    if checked is Check.ANSWERED:
+        await _confirm(site, user, verification, code, token)
+    else:
+        await _confirmed_before(site, user, verification, token)
+    return token
 
 
-async def _confirm(site: Site, user: User, verification: Verification, token: str) -> bool:
-    """Verify the account in one transaction; False where a request beside this one did."""
+async def _confirm(
+    site: Site, user: User, verification: Verification, code: str, token: str
+) -> None:
+    """Verify the account in one transaction. Raises ``EmailTaken`` or ``SignupOver``."""
     now = site.clock()
     try:
         async with in_transaction():
-            if not await users.claim(user, verification.phone, now):
-                return False
-            await verifications.approve(verification)
-            await site.outbox.write_text(verification.phone, texts.confirmation(site.code_name))
-            await sessions.replace_sessions(user.id, now, token)
+            claimed = await users.claim(user, verification.phone, now)
+            await record_right(site, verification, code)
+            if claimed:
+                await verifications.approve(verification)
+                text = texts.confirmation(site.code_name)
+                await site.outbox.write_text(verification.phone, text)
+                await sessions.replace_sessions(user.id, now, token)
     except IntegrityError as error:
-        await verifications.record_email_conflict(verification)
+        async with in_transaction():
+            await record_right(site, verification, code)
+            await verifications.record_email_conflict(verification)
         log.info("email_taken", user=user.id, verification=verification.id)
         raise EmailTaken from error
+    if not claimed:  # the number was changed while the vendor was asked
+        raise SignupOver
     user.verified_at = now
     site.outbox.wake()
     log.info("verified", user=user.id, verification=verification.id)
-    return True
+
+
+async def _confirmed_before(site: Site, user: User, verification: Verification, token: str) -> None:
+    """Another request verified the account by the same code: this browser gets in as well."""
+    await verifications.reread(verification)
+    if verification.outcome is Outcome.EMAIL_TAKEN:
+        raise EmailTaken
+    if verification.outcome is not Outcome.APPROVED:
+        raise SignupOver
+    user.verified_at = site.clock()
+    await sessions.join_session(user.id, user.verified_at, token)
+
+
+async def recover_session(site: Site, session: str, code: str) -> str | None:
+    """The token of the session that ``session`` became by the right ``code``, within its life.
+
+    For a browser that sends its right code again because the answer, with the new cookie, got
+    lost: to a double click, a closed connection, the end of this process.
+    """
+    token = sessions.derive_next_token(session, code, site.secret_key)
+    since = site.clock() - CODE_LIFETIME
+    return token if await sessions.opened_since(token, since) else None

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -32,6 +32,7 @@ class Site:
     name: str
     code_name: str  # the name as texts have it
     countries: frozenset[str]  # ISO 3166 codes of the countries served; empty: all
+    vendor_timeout: timedelta  # how long one call to a vendor may take
     clock: Callable[[], datetime]
 
 

@@ -14,7 +14,7 @@ from tortoise.models import Model
 from webapp.accounts.challenges.verifications import Verification
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.rules import SESSION_IDLE, SESSION_LIFETIME, SESSION_TOUCH
-from webapp.accounts.statements import add, columns_of, loaded, run
+from webapp.accounts.statements import add, add_unless_there, columns_of, loaded, run
 
 TOKEN_BYTES = 32  # 256 bits (ASVS 7.2.3)
 
@@ -69,6 +69,13 @@ async def open_session(user_id: int, now: datetime, token: str = "") -> str:
         Session(token_hash=token_hash(token), user_id=user_id, created_at=now, last_seen_at=now)
     )
     return token
+
+
+async def join_session(user_id: int, now: datetime, token: str) -> None:
+    """Open a session with ``token``, unless another request has opened it."""
+    hashed = token_hash(token)
+    session = Session(token_hash=hashed, user_id=user_id, created_at=now, last_seen_at=now)
+    await add_unless_there(session)
 
 
 async def replace_sessions(user_id: int, now: datetime, token: str) -> str:
