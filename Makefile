@@ -66,6 +66,8 @@ test: setup $(if $(shell command -v npm),$(BROWSER_TOOLS))
 	@command -v redis-server >/dev/null || $(call install,redis-server)
 	@command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || $(call install,nginx-light)
 	@command -v caddy >/dev/null || $(call install,caddy)
+	@[ -e /usr/lib/apache2/modules/mod_auth_openidc.so ] || \
+		$(call install,apache2 libapache2-mod-auth-openidc)
 	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)  # for two cores: many wait
 
 # Where it can't be had the tests that need it say so and are skipped; in CI they fail.

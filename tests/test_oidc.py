@@ -13,10 +13,13 @@ from tests.conftest import Clock
 from tests.oidc import CLIENTS, ISSUER, OTHER_CALLBACK, OTHER_SECRET, Application, error_of, server
 from tests.people import ADA, NUMBER, sign_up
 from tests.rows import Rows
+from tests.servers import production_environ
 from tests.visitor import Visitor
+from webapp.app import create_app
 from webapp.clients.oidc.grants import CODE_LIFETIME, TOKEN_LIFETIME, Grant
 from webapp.clients.oidc.keys import KEPT_AFTER, PUBLISHED_AFTER, Keyring, SigningKey
 from webapp.clients.purge import purge
+from webapp.settings import Settings
 
 pytestmark = pytest.mark.environ(OIDC_CLIENTS=CLIENTS)
 
@@ -198,9 +201,9 @@ async def test_signing_out_here_ends_codes_and_tokens(
     assert error_of(await application.redeem(code)) == (400, "invalid_grant")
 
 
-@pytest.mark.environ(OIDC_CLIENTS="")
-async def test_without_an_application_nothing_of_it_is_there(app: Starlette) -> None:
-    async with server(app) as calls:
+async def test_without_an_application_nothing_of_it_is_there(database_url: str) -> None:
+    production = create_app(Settings.load(production_environ(database_url, BASE_URL=ISSUER)))
+    async with server(production) as calls:
         for path in ("/.well-known/openid-configuration", "/oidc/jwks", "/oidc/authorize"):
             assert (await calls.get(path)).status_code == 404
 

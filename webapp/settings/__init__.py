@@ -27,6 +27,7 @@ from webapp.settings.declaration import (
 
 __all__ = ["Settings", "SettingsError"]
 
+EXAMPLE = "example known-to-everybody-so-only-for-development http://localhost:8001/callback"
 DEV_SECRET_FILE = Path(".secret_key")
 TWILIO = ("VERIFY_PROVIDER=twilio", "MESSENGER=twilio")  # either needs the account
 
@@ -196,6 +197,7 @@ class Settings:
         "the applications that people sign in to here by OpenID Connect, one a line (or separated "
         "by `;`): `client_id client_secret redirect_uri [redirect_uri …]`",
         clients,
+        development=Derived("the application in `examples/`", lambda _: EXAMPLE),
         empty=(),
         secret=True,
     )
