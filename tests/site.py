@@ -26,6 +26,7 @@ PATIENCE = 60.0  # seconds in which what is waited for must come
 # One address and one prefix do all the tests' signing up.
 UNTHROTTLED = {
     "SIGNUPS_PER_IP": "off",
+    "SIGNINS_PER_IP": "off",
     "CHECKS_PER_IP": "off",
     "RESENDS_PER_IP": "off",
     "PREFIX_BRAKE": "off",

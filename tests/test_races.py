@@ -18,6 +18,7 @@ from tests.rows import Rows
 from tests.servers import Process
 from tests.site import UNTHROTTLED, Person, Site, Vendor, site, until
 from tests.visitor import Visitor
+from webapp.accounts.policy.rules import FREE_PASSWORD_CHECKS
 
 pytestmark = pytest.mark.slow
 COOL_DOWN, TEN_MINUTES = 30, 600
@@ -396,3 +397,34 @@ async def test_of_two_releases_at_once_the_second_waits_for_the_first(
         ]
         await until(lambda: rows.one(waiting) == 2)
     assert [done.returncode for done in await asyncio.gather(*releases)] == [0, 0]
+
+
+# Signing in
+
+
+async def test_a_hundred_passwords_at_once_are_as_many_checks_as_come_without_a_pause(
+    racing: Site, ada: Person
+) -> None:
+    await ada.sign_up()
+    assert await ada.verify()
+    email = ada.answers["email"]
+    wrongs = [{"email": email, "password": f"not the password {n}"} for n in range(100)]
+    counted = await at_once(ada, "/signin", wrongs)
+    assert counted[422] == FREE_PASSWORD_CHECKS + 1
+    assert counted[429] == 100 - counted[422]
+
+
+async def test_fifty_sign_ins_and_fifty_right_codes_at_once_cost_one_text_and_sign_in(
+    racing: Site, vendor: Vendor, ada: Person
+) -> None:
+    await ada.sign_up()
+    assert await ada.verify()
+    racing.age(TEN_MINUTES)
+    sent = vendor.count("Verifications")
+    password = {"email": ada.answers["email"], "password": ada.answers["password"]}
+    counted = await at_once(ada, "/signin", [password] * 50)
+    assert counted.keys() <= {303, 429}
+    assert vendor.count("Verifications") - sent == 1
+    counted = await at_once(ada, "/signin/code", [{"code": await ada.code()}] * 50)
+    assert counted == {303: 50}
+    assert (await ada.visitor.visit("/account")).verified

@@ -125,7 +125,8 @@ class Visitor:
         assert self.page, "Visit a page first."
         form = self.page.form(action)
         fields = filled_in(form)
-        assert not typed.keys() - fields.keys(), f"The form at {action} has only {list(fields)}."
+        names = fields.keys() | {box.attributes["name"] for box in form.css("[type=checkbox]")}
+        assert not typed.keys() - names, f"The form at {action} has only {sorted(map(str, names))}."
         return await self.post(action, {**fields, **_pressed(form, button), **typed})
 
     async def post(self, path: str, fields: Mapping[str, str]) -> Page:

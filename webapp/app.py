@@ -23,6 +23,7 @@ from webapp.accounts.journeys.site import Site
 from webapp.accounts.people.passwords import Hasher
 from webapp.accounts.policy.rules import (
     ANSWERS_PER_SESSION,
+    BROWSER_REMEMBERED,
     CODE_LIFETIME,
     HINTS_PER_IP,
     SESSION_LIFETIME,
@@ -50,7 +51,7 @@ from webapp.providers.smtp import Dial
 from webapp.routes import oidc_routes, routes
 from webapp.settings import Settings
 from webapp.web import log as logs
-from webapp.web.cookies import SessionCookie
+from webapp.web.cookies import TokenCookie
 from webapp.web.security import origin_of
 from webapp.web.static import Assets
 from webapp.web.templates import PageCache, Templates
@@ -88,6 +89,7 @@ def create_app(settings: Settings, ports: Ports = Ports()) -> Starlette:
         development=settings.development,
         code_minutes=CODE_LIFETIME // timedelta(minutes=1),
         code_digits=EXPECTED_CODE_LENGTH,
+        remembered_days=BROWSER_REMEMBERED.days,
     )
     assemble = _with_sandbox if settings.development else _assemble
     table = [*(oidc_routes() if settings.oidc_clients else []), *routes(assets)]
@@ -138,13 +140,15 @@ def _assemble(
     state = app.state
     state.settings, state.templates = settings, templates
     state.empty_forms = PageCache(0 if settings.development else CACHED_PAGES)
-    state.cookie = SessionCookie(https=settings.https, lifetime=SESSION_LIFETIME)
+    state.cookie = TokenCookie("session", https=settings.https, lifetime=SESSION_LIFETIME)
+    state.browser_cookie = TokenCookie("browser", https=settings.https, lifetime=BROWSER_REMEMBERED)
     state.database = Database(
         settings.database_url, pool_size=max(2, POOL_OF_ALL // settings.web_concurrency)
     )
     state.throttle = Throttle(
         {
             "signups": settings.signups_per_ip,
+            "signins": settings.signins_per_ip,
             "checks": settings.checks_per_ip,
             "resends": settings.resends_per_ip,
             "hints": HINTS_PER_IP,

@@ -17,10 +17,12 @@ APP = "accounts"
 MODELS = [  # the modules that have a table each
     "webapp.accounts.people.users",
     "webapp.accounts.people.sessions",
+    "webapp.accounts.people.remembered_browsers",
     "webapp.accounts.challenges.verifications",
     "webapp.accounts.challenges.links",
     "webapp.accounts.challenges.entries",
     "webapp.accounts.policy.usage",
+    "webapp.accounts.policy.password_checks",
     "webapp.accounts.sending.outbox",
     "webapp.clients.oidc.keys",
     "webapp.clients.oidc.grants",

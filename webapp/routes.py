@@ -5,7 +5,7 @@ from starlette.types import ASGIApp
 
 from webapp.clients import session
 from webapp.clients.oidc import authorize, discovery, logout, token, userinfo
-from webapp.pages import account, entry, hints, phone, signup, verification
+from webapp.pages import account, entry, hints, phone, signin, signin_code, signup, verification
 
 
 def routes(static: ASGIApp) -> list[BaseRoute]:
@@ -18,6 +18,12 @@ def routes(static: ASGIApp) -> list[BaseRoute]:
         Route("/verification/resend", verification.resend, methods=["POST"]),
         Route("/verification/phone", phone.show),
         Route("/verification/phone", phone.submit, methods=["POST"]),
+        Route("/signin", signin.show),
+        Route("/signin", signin.submit, methods=["POST"]),
+        Route("/signin/code", signin_code.show),
+        Route("/signin/code", signin_code.submit, methods=["POST"]),
+        Route("/signin/resend", signin_code.resend, methods=["POST"]),
+        Route("/continue", signin.show_onward),
         Route("/account", account.show),
         Route("/signout", account.sign_out, methods=["POST"]),
         Route("/session", session.show),

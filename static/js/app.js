@@ -78,6 +78,8 @@ const placeFocus = () => {
   else if (isNew || !main.contains(document.activeElement)) heading.focus({ preventScroll: true });
   if (isNew && !summary) scrollTo(0, 0);
   step.querySelector("[data-notice]")?.scrollIntoView({ block: "nearest" });
+  // Signed in: on to where the person came from, perhaps another site.
+  if (step.dataset.onward) location.assign(step.dataset.onward);
 };
 
 /* The pressed button says what is happening. It stays focusable, so focus is not lost. */

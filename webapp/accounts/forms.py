@@ -10,6 +10,7 @@ from webapp.accounts.people import emails, phones, strength
 from webapp.accounts.people.letters import one_line
 
 NAME_LENGTH = 200
+LONGEST_URL = 2048
 LONGEST = 1000  # characters read of any answer: composing letters takes the square of their number
 EXPECTED_CODE_LENGTH = 6
 
@@ -20,13 +21,13 @@ class Typed(Protocol):
     def getlist(self, key: Any, /) -> list[Any]: ...
 
 
-def typed(form: Typed, name: str) -> str:
+def typed(form: Typed, name: str, longest: int = LONGEST) -> str:
     """What was typed into ``name``; nothing where it came twice or as a file (ASVS 15.3.7).
 
-    One character more than ``LONGEST`` at most, so that an answer too long can be told from others.
+    One character more than ``longest`` at most, so that an answer too long can be told from others.
     """
     values = form.getlist(name)
-    return values[0][: LONGEST + 1] if len(values) == 1 and isinstance(values[0], str) else ""
+    return values[0][: longest + 1] if len(values) == 1 and isinstance(values[0], str) else ""
 
 
 @dataclass
@@ -138,6 +139,31 @@ class SignupForm(PhoneForm):
         numbers = [self.number.e164, phones.national(self.number.e164)] if self.number else []
         digits_of = ["".join(filter(str.isdigit, number)) for number in numbers]
         return [self.name, self.email, digits, *digits_of, site]
+
+
+@dataclass
+class SigninForm(Form):
+    """The email and password of an account."""
+
+    email: str = ""
+    password: str = field(default="", repr=False)
+    return_to: str = ""
+    clean_email: str = field(default="", kw_only=True)
+
+    @classmethod
+    def parse(cls, form: Typed) -> Self:
+        self = cls(
+            email=one_line(typed(form, "email")),
+            password=typed(form, "password"),
+            return_to=typed(form, "return_to", LONGEST_URL),
+        )
+        try:
+            self.clean_email = emails.read(self.email)
+        except emails.UnusableEmail as error:
+            self.errors["email"] = str(error)
+        if not self.password:
+            self.errors["password"] = "Enter your password"  # noqa: S105 - words
+        return self
 
 
 @dataclass

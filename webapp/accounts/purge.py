@@ -8,12 +8,17 @@ from tortoise.queryset import QuerySet
 
 from webapp.accounts.challenges.entries import Entry
 from webapp.accounts.challenges.links import Link
+from webapp.accounts.challenges.verifications import Purpose, Verification
+from webapp.accounts.people.remembered_browsers import RememberedBrowser
 from webapp.accounts.people.sessions import Session
 from webapp.accounts.people.users import User
+from webapp.accounts.policy.password_checks import PasswordCheck
 from webapp.accounts.policy.rules import (
+    BROWSER_REMEMBERED,
     DAY,
     LINKS_KEPT,
     OUTBOX_KEPT,
+    PASSWORD_CHECKS_KEPT,
     SESSION_IDLE,
     SESSION_LIFETIME,
     SIGNUP_LIFETIME,
@@ -36,6 +41,13 @@ async def purge(now: datetime) -> dict[str, int]:
         "sessions": await delete(Session.filter(last_seen_at__lt=now - SESSION_IDLE))
         + await delete(Session.filter(created_at__lt=now - SESSION_LIFETIME)),
         "entries": await delete(Entry.filter(entered_at__lt=now - DAY)),
+        "verifications": await delete(
+            Verification.filter(created_at__lt=now - DAY).exclude(purpose=Purpose.SIGN_UP)
+        ),
+        "browsers": await delete(RememberedBrowser.filter(created_at__lt=now - BROWSER_REMEMBERED)),
+        "password_checks": await delete(
+            PasswordCheck.filter(next_at__lt=now - PASSWORD_CHECKS_KEPT)
+        ),
         "attempts": await delete(Attempt.filter(at__lt=now - DAY)),
         "links": await delete(Link.filter(expires_at__lt=now - LINKS_KEPT)),
         "messages": await delete(OutboxMessage.filter(done_at__lt=now - OUTBOX_KEPT))

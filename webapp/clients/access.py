@@ -14,7 +14,7 @@ from webapp.clients.oidc.keys import Keyring
 from webapp.settings import Settings
 from webapp.settings.clients import Client
 from webapp.web import return_to
-from webapp.web.cookies import SessionCookie
+from webapp.web.cookies import TokenCookie
 from webapp.web.security import origin_of
 
 SIGNIN, SIGNUP = "/signin", "/signup"
@@ -27,13 +27,13 @@ class Access:
     issuer: str  # our origin, which is also who signs the tokens
     clients: Mapping[str, Client]  # by id
     return_origins: frozenset[str]  # as browsers write them
-    cookie: SessionCookie
+    cookie: TokenCookie
     keys: Keyring
     clock: Callable[[], datetime]
 
     @classmethod
     def from_settings(
-        cls, settings: Settings, cookie: SessionCookie, clock: Callable[[], datetime]
+        cls, settings: Settings, cookie: TokenCookie, clock: Callable[[], datetime]
     ) -> "Access":
         """What the settings say of the owner's applications."""
         return cls(

@@ -3,12 +3,23 @@
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from webapp.accounts.people.sessions import Stage
 from webapp.pages import state
-from webapp.pages.step import ACCOUNT, VERIFICATION, go, is_done, require_visitor
+from webapp.pages.step import (
+    ACCOUNT,
+    SIGNIN_CODE,
+    VERIFICATION,
+    find_visitor,
+    go,
+    is_done,
+    require_visitor,
+)
 
 
 async def show(request: Request) -> Response:
     """To the step where this browser is."""
+    if await find_visitor(request, Stage.SIGN_IN):
+        return go(SIGNIN_CODE)
     return go(ACCOUNT if is_done(await require_visitor(request)) else VERIFICATION)
 
 

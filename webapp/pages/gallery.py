@@ -11,8 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts.challenges.verifications import Outcome, Verification
-from webapp.accounts.forms import CodeForm, PhoneForm, SignupForm
+from webapp.accounts.forms import CodeForm, Form, PhoneForm, SigninForm, SignupForm
 from webapp.accounts.journeys.check_code import CodeExpired, WrongCode
+from webapp.accounts.journeys.sign_in import WrongPassword
 from webapp.accounts.people.users import User
 from webapp.accounts.policy import rules
 from webapp.accounts.policy.rules import (
@@ -21,7 +22,7 @@ from webapp.accounts.policy.rules import (
     COOL_DOWNS,
     SENDS_PER_VERIFICATION,
 )
-from webapp.pages import account, errors, phone, signup, verification
+from webapp.pages import account, errors, phone, signin, signin_code, signup, verification
 from webapp.pages.step import form_context
 from webapp.pages.words import SENT_AGAIN, UserError, problem
 from webapp.providers import (
@@ -101,6 +102,27 @@ def _code(
     return State(words, verification.TEMPLATE, context)
 
 
+def _signin(
+    words: str, typed: Mapping[str, str] | None = None, error: UserError | None = None
+) -> State:
+    def context() -> dict[str, Any]:
+        form = SigninForm.parse(FormData(typed)) if typed is not None else SigninForm()
+        return _with_error(form, error) | signin.context(form)
+
+    return State(words, signin.TEMPLATE, context)
+
+
+def _signin_code(
+    words: str, error: UserError | None = None, typed: str | None = None, **unusual: Any
+) -> State:
+    """The code step, as it is for somebody who signs in."""
+
+    def context() -> Mapping[str, Any]:
+        return _code(words, error, typed, **unusual).context()
+
+    return State(words, signin_code.TEMPLATE, context)
+
+
 def _phone(words: str, typed: str = TYPED["phone"], error: UserError | None = None) -> State:
     def context() -> dict[str, Any]:
         form = PhoneForm.parse(FormData(country=COUNTRY, phone=typed))
@@ -138,9 +160,7 @@ def _verification(**unusual: Any) -> Verification:
     return Verification(**usual | unusual)
 
 
-def _with_error(
-    form: SignupForm | PhoneForm | CodeForm, error: UserError | None, *, checking: bool = False
-) -> dict[str, Any]:
+def _with_error(form: Form, error: UserError | None, *, checking: bool = False) -> dict[str, Any]:
     return form_context(form, problem(error, checking=checking) if error else None)
 
 
@@ -211,6 +231,25 @@ NUMBER = {
     "phone-changes-spent": _phone("Changed too often", error=rules.ChangesSpent()),
     "phone-provider-down": _phone("Text service down", error=Busy()),
 }
+RETURNING = {"email": TYPED["email"], "password": TYPED["password"]}
+SIGNIN = {
+    "signin": _signin("Empty"),
+    "signin-missing": _signin("Sent with nothing in it", {}),
+    "signin-wrong": _signin("Wrong email or password", RETURNING, WrongPassword()),
+    "signin-paused": _signin(
+        "Too many wrong passwords", RETURNING, rules.PasswordChecksPaused(MINUTES)
+    ),
+    "signin-spent": _signin("A hundred in a row", RETURNING, rules.PasswordChecksSpent()),
+    "signin-code": _signin_code("Waiting for the code"),
+    "signin-code-wrong": _signin_code("Wrong code", WrongCode(3), "123456", checks=2),
+    "signin-code-unsent": _signin_code(
+        "Text service down", Unreachable(maybe_sent=False), **UNSENT
+    ),
+    "signin-code-expired": _signin_code("Expired", **EXPIRED),
+    "signin-continue": State(
+        "On the way to where they came from", signin.ONWARD_TEMPLATE, lambda: {"onward": "#"}
+    ),
+}
 ACCOUNT = {
     "account": _account("Verified", verified_at=NOW),
     "account-unverified": _account("Not verified yet"),
@@ -223,10 +262,11 @@ GROUPS = {
     "Sign-up": SIGNUP,
     "Code": CODE,
     "Another number": NUMBER,
+    "Sign in": SIGNIN,
     "Account": ACCOUNT,
     "Errors": ERRORS,
 }
-STATES = SIGNUP | CODE | NUMBER | ACCOUNT | ERRORS
+STATES = SIGNUP | CODE | NUMBER | SIGNIN | ACCOUNT | ERRORS
 
 
 # --- the pages -------------------------------------------------------------------------------

@@ -1,11 +1,12 @@
 """What the application keeps for its pages, with its types: ``app.state`` has none."""
 
+from collections.abc import Callable
 from typing import Protocol, cast
 
 from starlette.requests import Request
 
 from webapp.accounts.journeys.site import Site
-from webapp.web.cookies import SessionCookie
+from webapp.web.cookies import TokenCookie
 from webapp.web.templates import PageCache
 from webapp.web.throttle import Throttle
 
@@ -20,8 +21,19 @@ def site(request: Request) -> Site:
     return cast(Site, request.app.state.site)
 
 
-def cookie(request: Request) -> SessionCookie:
-    return cast(SessionCookie, request.app.state.cookie)
+def cookie(request: Request) -> TokenCookie:
+    return cast(TokenCookie, request.app.state.cookie)
+
+
+def browser_cookie(request: Request) -> TokenCookie:
+    """The cookie by which a browser is remembered for an account."""
+    return cast(TokenCookie, request.app.state.browser_cookie)
+
+
+def return_to(request: Request, url: str) -> str:
+    """``url`` as a browser may follow it after signing in, or nothing."""
+    may_return_to = cast(Callable[[str], str], request.app.state.access.may_return_to)
+    return may_return_to(url)
 
 
 def throttle(request: Request) -> Throttle:

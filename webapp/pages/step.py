@@ -11,7 +11,7 @@ from webapp.accounts.challenges.verifications import Outcome
 from webapp.accounts.forms import Form
 from webapp.accounts.journeys.site import SignupOver
 from webapp.accounts.people import sessions
-from webapp.accounts.people.sessions import Visitor
+from webapp.accounts.people.sessions import Stage, Visitor
 from webapp.accounts.policy.rules import Throttled
 from webapp.pages import state
 from webapp.pages.words import Problem
@@ -19,6 +19,7 @@ from webapp.web.templates import page
 
 HOME = "/"  # leads to the step where the browser is
 SIGNUP, VERIFICATION, PHONE, ACCOUNT = "/signup", "/verification", "/verification/phone", "/account"
+SIGNIN, SIGNIN_CODE, CONTINUE = "/signin", "/signin/code", "/continue"
 INVALID = 422
 
 
@@ -43,10 +44,10 @@ def go(path: str) -> Response:
     return RedirectResponse(path, 303)
 
 
-async def find_visitor(request: Request) -> Visitor | None:
-    """The person whose browser this is."""
+async def find_visitor(request: Request, stage: Stage = Stage.OPEN) -> Visitor | None:
+    """The person whose browser this is, if the session is at ``stage``."""
     token = state.cookie(request).read(request)
-    return await sessions.visitor(token, state.site(request).clock()) if token else None
+    return await sessions.visitor(token, state.site(request).clock(), stage) if token else None
 
 
 async def require_visitor(request: Request) -> Visitor:

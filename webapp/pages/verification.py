@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts.challenges.verifications import Verification
-from webapp.accounts.forms import CodeForm, typed
+from webapp.accounts.forms import CodeForm, Typed, typed
 from webapp.accounts.journeys.prove_phone import resend_code
 from webapp.accounts.journeys.sign_up import EmailTaken, enter_code, recover_session
 from webapp.accounts.people import phones, sessions
@@ -84,8 +84,7 @@ def on_to_the_account(
 
 async def resend(request: Request) -> Response:
     user, verification = await require_pending_visitor(request)
-    site, wanted = state.site(request), typed(await posted(request), "channel")
-    channel = Channel(wanted) if wanted in site.verifier.channels else Channel.SMS
+    site, channel = state.site(request), channel_in(request, await posted(request))
     try:
         await throttle(request, "resends")
         verification = await resend_code(site, user, verification, channel)
@@ -94,6 +93,12 @@ async def resend(request: Request) -> Response:
     if is_fragment(request):
         return render(request, user, verification, notice=SENT_AGAIN[channel])
     return go(VERIFICATION)
+
+
+def channel_in(request: Request, fields: Typed) -> Channel:
+    """The channel that the form asks for, if codes can take it; else a text."""
+    wanted = typed(fields, "channel")
+    return Channel(wanted) if wanted in state.site(request).verifier.channels else Channel.SMS
 
 
 def render(
@@ -120,6 +125,7 @@ def context(
     """What the template needs besides the form; ``channels`` are those that codes can take."""
     return {
         "phone": phones.readable(user.phone),
+        "phone_end": phones.end(user.phone),
         "state": verification.status(now),
         "checks_left": verification.checks_left,
         "resend_in": whole_seconds(verification.wait_for_send(now)),

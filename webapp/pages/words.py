@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from webapp.accounts.forms import EXPECTED_CODE_LENGTH
 from webapp.accounts.journeys.check_code import CodeExpired, WrongCode
+from webapp.accounts.journeys.sign_in import WrongPassword
 from webapp.accounts.policy import rules
 from webapp.accounts.policy.rules import (
     CODE_LIFETIME,
@@ -32,7 +33,7 @@ from webapp.providers import (
 )
 
 USER_ERRORS = (LimitExceeded, ProviderError, WrongCode, CodeExpired)
-UserError = LimitExceeded | ProviderError | WrongCode | CodeExpired
+UserError = LimitExceeded | ProviderError | WrongCode | CodeExpired | WrongPassword
 
 
 def span(time: timedelta) -> str:
@@ -63,6 +64,9 @@ LIMITS: Mapping[type[LimitExceeded], str] = {
     rules.BudgetSpent: f"We cannot send codes just now. {KEPT}: try again in {{wait}}",
     rules.ChangesSpent: "You have changed the number as often as we allow. "
     "Use the last one, or start again",
+    rules.PasswordChecksPaused: "Too many wrong passwords for this account. Try again in {wait}",
+    rules.PasswordChecksSpent: "Too many wrong passwords in a row for this account. "
+    "Choose a new password to get in",
     rules.DatabaseAway: f"We are not ready just now. {KEPT}: try again in {{wait}}",
     rules.Overloaded: f"Many people are signing up at this moment. {KEPT}: try again in {{wait}}",
 }
@@ -92,6 +96,7 @@ MAYBE_SENT = (
     f"{KEPT}: you can try again"
 )
 NOT_CHECKED = "Our text service did not answer, so we could not check your code. Try again"
+WRONG_PASSWORD = "This email and password do not belong to an account. Check both and try again"  # noqa: S105
 EXPIRED = "This code has expired. Ask for a new one"
 BAD_CODE = f"Enter the {EXPECTED_CODE_LENGTH} digits of the code"
 
@@ -121,6 +126,8 @@ def problem(error: UserError, *, checking: bool = False) -> Problem:
         case WrongCode():
             tries = "1 try" if error.left == 1 else f"{error.left} tries"
             return Problem(INVALID, f"That is not the code we sent. You have {tries} left", "code")
+        case WrongPassword():
+            return Problem(INVALID, WRONG_PASSWORD)
         case CodeExpired():
             return Problem(INVALID, EXPIRED)
         case LimitExceeded():

@@ -240,6 +240,9 @@ class Settings:
     signups_per_ip: str | None = setting(
         "sign-ups from one address, or `off`", values.rate, "10/hour"
     )
+    signins_per_ip: str | None = setting(
+        "passwords entered from one address to sign in, or `off`", values.rate, "30/10minutes"
+    )
     checks_per_ip: str | None = setting(
         "codes entered from one address, or `off`", values.rate, "30/10minutes"
     )

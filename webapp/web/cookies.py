@@ -1,4 +1,4 @@
-"""The one cookie: a session's token, which no script and no other site can read."""
+"""Our cookies, each a token that no script and no other site can read."""
 
 from datetime import timedelta
 
@@ -6,11 +6,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 
-class SessionCookie:
-    """Reads and writes it. ``__Host-`` binds it to our host over https (ASVS 3.3.1, 3.3.3)."""
+class TokenCookie:
+    """Reads and writes one. ``__Host-`` binds it to our host over https (ASVS 3.3.1, 3.3.3)."""
 
-    def __init__(self, *, https: bool, lifetime: timedelta) -> None:
-        self.name = "__Host-session" if https else "session"
+    def __init__(self, name: str, *, https: bool, lifetime: timedelta) -> None:
+        self.name = f"__Host-{name}" if https else name
         self.https, self.lifetime = https, lifetime
 
     def read(self, request: Request) -> str:

@@ -40,6 +40,13 @@ class Outcome(StrEnum):
     REPLACED = "replaced"  # by a later one: the number was changed, or the code expired
 
 
+class Purpose(StrEnum):
+    """What a right code is good for."""
+
+    SIGN_UP = "sign_up"
+    SIGN_IN = "sign_in"
+
+
 class Status(StrEnum):
     """What the person of a pending verification can do."""
 
@@ -68,6 +75,7 @@ class Verification(Model):
         "accounts.User", related_name="verifications"
     )
     user_id: int
+    purpose = fields.CharEnumField(Purpose, "", max_length=16, default=Purpose.SIGN_UP)
     phone = fields.CharField(max_length=16)
     provider = fields.CharField(max_length=16)
     reference = fields.CharField(max_length=128, default="")
@@ -110,10 +118,12 @@ class Verification(Model):
         return max(NOW, due - now)
 
 
-async def latest(user: User) -> Verification | None:
-    """The user's newest verification, the only one that counts; None if the user was purged."""
+async def latest(user: User, purpose: Purpose = Purpose.SIGN_UP) -> Verification | None:
+    """The user's newest verification for ``purpose``, the only one that counts; None if none."""
     rows = await run(
-        "SELECT * FROM verifications WHERE user_id = $1 ORDER BY id DESC LIMIT 1", user.id
+        "SELECT * FROM verifications WHERE user_id = $1 AND purpose = $2 ORDER BY id DESC LIMIT 1",
+        user.id,
+        purpose,
     )
     return loaded(Verification, rows[0]) if rows else None
 
@@ -135,12 +145,35 @@ def _pending(verification: Verification) -> QuerySet[Verification]:
 # Sending a code
 
 
+async def begin_unsent(
+    user_id: int, phone: str, provider: str, now: datetime, purpose: Purpose
+) -> Verification:
+    """Begin to verify ``phone``; its first code is still to be sent, and may be at once."""
+    verification = Verification(
+        user_id=user_id,
+        purpose=purpose,
+        phone=phone,
+        provider=provider,
+        created_at=now,
+        next_send_at=now,
+        expires_at=now + CODE_LIFETIME,
+    )
+    await add(verification)
+    return verification
+
+
 async def begin(
-    user_id: int, phone: str, provider: str, spending: SpendingLimits, now: datetime
+    user_id: int,
+    phone: str,
+    provider: str,
+    spending: SpendingLimits,
+    now: datetime,
+    purpose: Purpose = Purpose.SIGN_UP,
 ) -> Verification:
     """Begin to verify ``phone`` and reserve the first send. Raises ``LimitExceeded``."""
     verification = Verification(
         user_id=user_id,
+        purpose=purpose,
         phone=phone,
         provider=provider,
         sends=1,
@@ -160,7 +193,9 @@ async def begin_again(
     due = _pending(old).filter(next_send_at__lte=now)
     if not await due.update(outcome=Outcome.REPLACED):
         raise CoolingDown(await _wait_for_latest(old, now))
-    return await begin(old.user_id, old.phone, provider, spending, now)
+    return await begin(
+        old.user_id, old.phone, provider, spending, now, purpose=Purpose(old.purpose)
+    )
 
 
 async def claim_send(verification: Verification, spending: SpendingLimits, now: datetime) -> None:
@@ -186,7 +221,8 @@ async def claim_send(verification: Verification, spending: SpendingLimits, now: 
 
 
 async def _wait_for_latest(verification: Verification, now: datetime) -> timedelta:
-    newest = await Verification.filter(user_id=verification.user_id).order_by("-id").first()
+    rows = Verification.filter(user_id=verification.user_id, purpose=verification.purpose)
+    newest = await rows.order_by("-id").first()
     return (newest or verification).wait_for_send(now)
 
 
@@ -278,13 +314,18 @@ async def exhaust(verification: Verification) -> None:
 # The end of a verification
 
 
-async def approve(verification: Verification) -> None:
-    """The code was right and the account is verified by it."""
-    verification.outcome = Outcome.APPROVED
-    await run(
-        "UPDATE verifications SET outcome = $2 WHERE id = $1", verification.id, Outcome.APPROVED
+async def approve(verification: Verification) -> bool:
+    """The code was right: whether this call used it, which happens once."""
+    used = await run(
+        "UPDATE verifications SET outcome = $2 WHERE id = $1 AND outcome = $3 RETURNING id",
+        verification.id,
+        Outcome.APPROVED,
+        Outcome.PENDING,
     )
-    await usage.mark_verified(verification.id)
+    if used:
+        verification.outcome = Outcome.APPROVED
+        await usage.mark_verified(verification.id)
+    return bool(used)
 
 
 async def record_email_conflict(verification: Verification) -> None:
@@ -303,10 +344,12 @@ async def expire(verification: Verification, now: datetime) -> None:
 async def replace_pending(user: User) -> Verification | None:
     """End the user's pending verification, whose number was changed: the one ended, if any."""
     rows = await run(
-        "UPDATE verifications SET outcome = $3 WHERE user_id = $1 AND outcome = $2 RETURNING *",
+        "UPDATE verifications SET outcome = $3"
+        " WHERE user_id = $1 AND purpose = $4 AND outcome = $2 RETURNING *",
         user.id,
         Outcome.PENDING,
         Outcome.REPLACED,
+        Purpose.SIGN_UP,
     )
     return loaded(Verification, rows[0]) if rows else None
 

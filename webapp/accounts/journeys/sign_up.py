@@ -53,13 +53,23 @@ async def sign_up(site: Site, form: SignupForm, visitor: Visitor | None = None) 
     Raises ``LimitExceeded`` or ``ProviderError``, after which the same form can be sent again, and
     ``SignupOver``.
     """
-    password_hash = await site.hasher.hash(form.password)
+    password_hash = await _hash(site, form)
     if visitor and _is_same_person(form, visitor.user):
         if visitor.verification.outcome is Outcome.EMAIL_TAKEN:
             raise SignupOver
         if prove_phone.is_usable(site, visitor.verification):
             return await _correct(site, form, password_hash, visitor)
     return await _begin_or_join(site, form, password_hash)
+
+
+async def _hash(site: Site, form: SignupForm) -> str:
+    """The password's hash, with the salt of the account that has this email, if one has.
+
+    So ``_enter_own_account`` can tell whether the password is that account's, when the phone is
+    proven; and until then a taken email takes the same work as any other.
+    """
+    account = await users.with_email(emails.fold(form.clean_email))
+    return await site.hasher.hash_like(form.password, account.password_hash if account else "")
 
 
 def _is_same_person(form: SignupForm, user: User) -> bool:
@@ -176,6 +186,8 @@ async def _confirm(
                 await site.outbox.write_text(verification.phone, text)
                 await sessions.replace_sessions(user.id, now, token)
     except IntegrityError as error:
+        if await _enter_own_account(site, user, verification, token):
+            return
         async with in_transaction():
             await record_right(site, verification, code)
             await verifications.record_email_conflict(verification)
@@ -186,6 +198,25 @@ async def _confirm(
     user.verified_at = now
     site.outbox.wake()
     log.info("verified", user=user.id, verification=verification.id)
+
+
+async def _enter_own_account(
+    site: Site, user: User, verification: Verification, token: str
+) -> bool:
+    """Whoever signs up again with the email, phone and password of their account is signed in."""
+    account = await users.with_email(emails.fold(user.email))
+    if not account or account.phone != verification.phone:
+        return False
+    if not hmac.compare_digest(account.password_hash, user.password_hash):
+        return False
+    async with in_transaction():
+        if not await verifications.approve(verification):
+            return False
+        await sessions.open_session(account.id, site.clock(), token)
+        await users.delete_pending(user)
+    user.verified_at = account.verified_at
+    log.info("signed_in_by_sign_up", user=account.id)
+    return True
 
 
 async def _confirmed_before(site: Site, user: User, verification: Verification, token: str) -> None:

@@ -5,10 +5,12 @@ import os
 import threading
 import time
 import unicodedata
+from base64 import b64decode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
+from secrets import token_hex
 from typing import TypeVar
 
 import argon2
@@ -43,6 +45,8 @@ class Hasher:
         self.threads = threads
         self.pool = ThreadPoolExecutor(threads, "argon2", initializer=_be_nice)
         self.waiting = 0
+        # What the password of an account that does not exist is compared with.
+        self.nobody = self.argon2.hash(token_hex(16))
         self.seconds = 0.03  # of CPU that one hash takes, as lately measured
 
     async def hash(self, password: str) -> str:
@@ -52,6 +56,17 @@ class Hasher:
     async def verify(self, password: str, password_hash: str) -> bool:
         """Whether ``password`` is the one hashed. Raises ``Overloaded``."""
         return await self._run(self._verify, normalised(password), password_hash)
+
+    async def hash_like(self, password: str, password_hash: str) -> str:
+        """``password`` hashed with the salt of ``password_hash``: the same hash if it is the same.
+
+        For a comparison whose other side is known only later. Raises ``Overloaded``.
+        """
+        return await self._run(self._hash, normalised(password), password_hash)
+
+    def is_outdated(self, password_hash: str) -> bool:
+        """Whether it was made with other parameters than hashes are now."""
+        return self.argon2.check_needs_rehash(password_hash)
 
     async def _run(self, work: Callable[..., Answer], *arguments: str) -> Answer:
         queue = self.waiting * self.seconds / self.threads / SHARE
@@ -64,9 +79,9 @@ class Hasher:
         finally:
             self.waiting -= 1
 
-    def _hash(self, password: str) -> str:
+    def _hash(self, password: str, like: str = "") -> str:
         started = time.thread_time()
-        password_hash = self.argon2.hash(password)
+        password_hash = self.argon2.hash(password, salt=_salt(like))
         self.seconds += 0.1 * (time.thread_time() - started - self.seconds)
         return password_hash
 
@@ -77,6 +92,14 @@ class Hasher:
 
     def close(self) -> None:
         self.pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _salt(password_hash: str) -> bytes | None:
+    """The salt in an encoded hash; None where there is none, for a random one."""
+    if not password_hash:
+        return None
+    salt = password_hash.split("$")[-2]
+    return b64decode(salt + "=" * (-len(salt) % 4))
 
 
 def _be_nice() -> None:

@@ -150,6 +150,11 @@ def readable(e164: str) -> str:
     return str(phonenumbers.format_number(number, PhoneNumberFormat.INTERNATIONAL))
 
 
+def end(e164: str) -> str:
+    """The last two digits, by which its owner knows the number and a stranger does not: …32."""
+    return f"…{e164[-2:]}"
+
+
 def national(e164: str) -> str:
     """``e164`` as it is dialled at home."""
     number = phonenumbers.parse(e164)

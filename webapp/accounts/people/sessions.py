@@ -4,6 +4,7 @@ import hashlib
 import hmac
 from base64 import urlsafe_b64encode
 from datetime import datetime
+from enum import StrEnum
 from secrets import token_urlsafe
 from typing import NamedTuple
 
@@ -11,24 +12,43 @@ from tortoise import fields
 from tortoise.indexes import Index
 from tortoise.models import Model
 
-from webapp.accounts.challenges.verifications import Verification
+from webapp.accounts.challenges.verifications import Purpose, Verification
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.rules import SESSION_IDLE, SESSION_LIFETIME, SESSION_TOUCH
 from webapp.accounts.statements import add, add_unless_there, columns_of, loaded, run
 
 TOKEN_BYTES = 32  # 256 bits (ASVS 7.2.3)
+USER_AGENT_LENGTH = 200
+
+
+class Stage(StrEnum):
+    """How far the person of a session is."""
+
+    OPEN = "open"  # signing up, or signed in if the account is verified
+    SIGN_IN = "sign_in"  # the password was right, the code is still to be entered
+
+
+PURPOSE = {Stage.OPEN: Purpose.SIGN_UP, Stage.SIGN_IN: Purpose.SIGN_IN}
 
 
 class Session(Model):
-    """One browser that is signed in. The cookie holds the token, the table only its hash."""
+    """One browser. The cookie holds the token, the table only its hash.
+
+    An open session of a verified account was signed in at ``created_at``. ``proved_at`` is when
+    the person last proved again who they are, with the password or a passkey.
+    """
 
     token_hash = fields.CharField(max_length=64, primary_key=True)
     user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
         "accounts.User", related_name="sessions"
     )
     user_id: int
+    stage = fields.CharEnumField(Stage, "", max_length=8, default=Stage.OPEN)
+    user_agent = fields.CharField(max_length=USER_AGENT_LENGTH, default="")
+    return_to = fields.TextField(default="")  # where the person goes on to; checked when it came
     created_at = fields.DatetimeField()
     last_seen_at = fields.DatetimeField()
+    proved_at = fields.DatetimeField(null=True)
 
     class Meta:
         table = "sessions"
@@ -39,8 +59,18 @@ class Session(Model):
         )
 
 
+class Browser(NamedTuple):
+    """What a session remembers of the browser that opens it."""
+
+    user_agent: str = ""
+    return_to: str = ""  # where it goes on to
+
+
+UNKNOWN_BROWSER = Browser()
+
+
 class Visitor(NamedTuple):
-    """The user of a session, and the user's newest verification."""
+    """The user of a session, and the newest verification for what the session is at."""
 
     user: User
     verification: Verification
@@ -62,11 +92,26 @@ def derive_next_token(token: str, code: str, secret_key: str) -> str:
     return urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-async def open_session(user_id: int, now: datetime, token: str = "") -> str:
+async def open_session(
+    user_id: int,
+    now: datetime,
+    token: str = "",
+    *,
+    stage: Stage = Stage.OPEN,
+    browser: Browser = UNKNOWN_BROWSER,
+) -> str:
     """Open a session for this user and return its token, random unless it is given."""
     token = token or token_urlsafe(TOKEN_BYTES)
     await add(
-        Session(token_hash=token_hash(token), user_id=user_id, created_at=now, last_seen_at=now)
+        Session(
+            token_hash=token_hash(token),
+            user_id=user_id,
+            stage=stage,
+            user_agent=browser.user_agent[:USER_AGENT_LENGTH],
+            return_to=browser.return_to,
+            created_at=now,
+            last_seen_at=now,
+        )
     )
     return token
 
@@ -76,6 +121,30 @@ async def join_session(user_id: int, now: datetime, token: str) -> None:
     hashed = token_hash(token)
     session = Session(token_hash=hashed, user_id=user_id, created_at=now, last_seen_at=now)
     await add_unless_there(session)
+
+
+async def complete_sign_in(token: str, next_token: str, now: datetime) -> bool:
+    """Turn a session at sign-in into an open one under ``next_token`` (ASVS 7.2.4).
+
+    False if there is none: it was signed out, or completed by a request beside this one.
+    """
+    return bool(
+        await run(
+            "UPDATE sessions SET token_hash = $2, stage = $3, created_at = $4, last_seen_at = $4"
+            " WHERE token_hash = $1 AND stage = $5 RETURNING user_id",
+            token_hash(token),
+            token_hash(next_token),
+            Stage.OPEN,
+            now,
+            Stage.SIGN_IN,
+        )
+    )
+
+
+async def return_to(token: str) -> str:
+    """Where the browser with this session goes on to, if it came from somewhere."""
+    session = await Session.get_or_none(token_hash=token_hash(token))
+    return session.return_to if session else ""
 
 
 async def replace_sessions(user_id: int, now: datetime, token: str) -> str:
@@ -94,20 +163,26 @@ async def close_session(token: str) -> None:
     await Session.filter(token_hash=token_hash(token)).delete()
 
 
-async def visitor(token: str, now: datetime) -> Visitor | None:
-    """The user whose session has ``token``; None if it is unknown, idle or too old (ASVS 7.3)."""
+async def visitor(token: str, now: datetime, stage: Stage = Stage.OPEN) -> Visitor | None:
+    """The user whose session at ``stage`` has ``token``.
+
+    None if it is unknown, at another stage, idle or too old (ASVS 7.3).
+    """
     rows = await run(
         f"SELECT users.*, {columns_of(Verification, 'latest')},"  # noqa: S608
         " sessions.last_seen_at < $2 AS stale"
         " FROM sessions JOIN users ON users.id = sessions.user_id"
         " JOIN verifications latest ON latest.id ="
-        " (SELECT id FROM verifications WHERE user_id = users.id ORDER BY id DESC LIMIT 1)"
+        " (SELECT id FROM verifications WHERE user_id = users.id AND purpose = $6"
+        " ORDER BY id DESC LIMIT 1)"
         " WHERE sessions.token_hash = $1 AND sessions.last_seen_at >= $3"
-        " AND sessions.created_at >= $4",
+        " AND sessions.created_at >= $4 AND sessions.stage = $5",
         token_hash(token),
         now - SESSION_TOUCH,
         now - SESSION_IDLE,
         now - SESSION_LIFETIME,
+        stage,
+        PURPOSE[stage],
     )
     if not rows:
         return None

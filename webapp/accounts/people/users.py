@@ -13,7 +13,7 @@ from tortoise.queryset import QuerySet
 from webapp.accounts.people import emails
 from webapp.accounts.people.phones import Phone
 from webapp.accounts.policy.rules import PHONE_CHANGES
-from webapp.accounts.statements import add, run
+from webapp.accounts.statements import add, loaded, run
 
 
 def new_subject() -> str:
@@ -74,12 +74,30 @@ async def with_digest(digest: str) -> User | None:
     return await User.filter(signup_digest=digest, verified_at__isnull=True).first()
 
 
+async def with_email(folded_email: str) -> User | None:
+    """The verified account that has this email, folded for comparison."""
+    rows = await run("SELECT * FROM users WHERE claimed_email = $1", folded_email)
+    return loaded(User, rows[0]) if rows else None
+
+
+async def save_password_hash(user: User, password_hash: str) -> None:
+    """Replace the hash of the same password, unless the password was changed meanwhile."""
+    await User.filter(id=user.id, password_hash=user.password_hash).update(
+        password_hash=password_hash
+    )
+
+
 async def correct(user: User, columns: dict[str, Any]) -> bool:
     """Write ``columns`` into a pending sign-up; False where it is pending no more.
 
     The row stays locked until the caller's transaction ends, so nobody verifies it meanwhile.
     """
     return bool(await _pending(user).update(**columns))
+
+
+async def delete_pending(user: User) -> None:
+    """Delete a sign-up that was not verified, with its sessions and verifications."""
+    await _pending(user).delete()
 
 
 async def change_phone(user: User, phone: Phone) -> bool:

@@ -32,6 +32,20 @@ HINTS_PER_IP = "600/10minutes"  # estimates of a password's strength, of some mi
 # token gets no further in the ten minutes
 ANSWERS_PER_SESSION = "60/10minutes"
 
+# Passwords entered for one account in a row (NIST SP 800-63B-4, 3.2.2: at most 100)
+PASSWORD_CHECKS_IN_A_ROW = 100
+FREE_PASSWORD_CHECKS = 5
+LONGEST_PASSWORD_PAUSE = timedelta(minutes=15)
+PASSWORD_PAUSES = (
+    *(timedelta() for _ in range(FREE_PASSWORD_CHECKS)),
+    *(timedelta(seconds=2**turn) for turn in range(10)),
+    LONGEST_PASSWORD_PAUSE,
+)
+"""The pause after each check; the last one after every further check."""
+PASSWORD_CHECKS_KEPT = timedelta(days=90)  # then the row of wrong ones begins anew
+BROWSER_REMEMBERED = timedelta(days=30)
+RECENT_PROOF = timedelta(minutes=10)  # how long a password entered allows changes of the account
+
 # Sessions (ASVS 7.3)
 SESSION_IDLE = timedelta(days=1)
 SESSION_LIFETIME = timedelta(days=30)
@@ -113,6 +127,14 @@ class BudgetSpent(LimitExceeded):
 
 class ChangesSpent(LimitExceeded):
     """The number was changed as often as one sign-up may."""
+
+
+class PasswordChecksPaused(LimitExceeded):
+    """Too many wrong passwords in a row for this account: the next one has to wait."""
+
+
+class PasswordChecksSpent(LimitExceeded):
+    """A hundred wrong passwords in a row: only a new password opens this account."""
 
 
 class DatabaseAway(LimitExceeded):

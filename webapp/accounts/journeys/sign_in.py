@@ -1,0 +1,134 @@
+"""A person comes back: email and password, then a code, unless the browser is remembered."""
+
+from typing import NamedTuple
+
+import structlog
+from tortoise.transactions import in_transaction
+
+from webapp.accounts.challenges import verifications
+from webapp.accounts.challenges.verifications import Purpose, Verification
+from webapp.accounts.forms import SigninForm
+from webapp.accounts.journeys import prove_phone
+from webapp.accounts.journeys.check_code import Check, CodeExpired, check_code, record_right
+from webapp.accounts.journeys.site import Site, tells_database_errors
+from webapp.accounts.people import emails, remembered_browsers, sessions, users
+from webapp.accounts.people.sessions import Browser, Stage
+from webapp.accounts.people.users import User
+from webapp.accounts.policy import password_checks
+from webapp.accounts.policy.rules import CODE_LIFETIME, LimitExceeded
+from webapp.database import serialise
+from webapp.providers import ProviderError
+
+log = structlog.get_logger(__name__)
+
+
+class WrongPassword(Exception):
+    """No verified account has this email and this password."""
+
+
+class SignedIn(NamedTuple):
+    """What a right password gives: a session, and the code that it waits for, if any."""
+
+    user: User
+    token: str
+    verification: Verification | None = None
+    error: LimitExceeded | ProviderError | None = None  # why the code was not sent
+
+
+class CodeEntered(NamedTuple):
+    """What a right code gives: the session's next token, and the browser's own if remembered."""
+
+    token: str
+    remembered: str = ""
+
+
+@tells_database_errors
+async def sign_in(site: Site, form: SigninForm, browser: Browser, remembered: str = "") -> SignedIn:
+    """Check the password, and open a session, at the code's step if this browser needs one.
+
+    ``remembered`` is the token of the browser, if it was remembered. An email that nobody has, an
+    account that is not verified and a wrong password take the same statements and one hash, and
+    raise the same ``WrongPassword`` (ASVS 6.3.8). Raises ``LimitExceeded`` while checks pause.
+    """
+    email, now = emails.fold(form.clean_email), site.clock()
+    user = await users.with_email(email)
+    is_known = await remembered_browsers.is_remembered(remembered, user.id if user else 0, now)
+    # Strangers who enter wrong passwords must not lock the owner out of a remembered browser.
+    key = password_checks.key_of(remembered if is_known else email, site.secret_key)
+    await password_checks.claim(key, now)
+    right = await site.hasher.verify(
+        form.password, user.password_hash if user else site.hasher.nobody
+    )
+    if not (user and right):
+        log.info("password_wrong", user=user.id if user else None)
+        raise WrongPassword
+    await password_checks.forget(key)
+    await _renew_hash(site, user, form.password)
+    if is_known:
+        log.info("signed_in", user=user.id, remembered=True)
+        return SignedIn(user, await sessions.open_session(user.id, now, browser=browser))
+    return await _ask_for_code(site, user, browser)
+
+
+async def _renew_hash(site: Site, user: User, password: str) -> None:
+    """Hash the password anew where the parameters were raised since (ASVS 11.4.2)."""
+    if site.hasher.is_outdated(user.password_hash):
+        await users.save_password_hash(user, await site.hasher.hash(password))
+
+
+async def _ask_for_code(site: Site, user: User, browser: Browser) -> SignedIn:
+    """Open the session, then send the code: there are ways on where it cannot be sent."""
+    now = site.clock()
+    async with in_transaction():
+        await serialise(f"sign-in {user.id}")  # or two requests at once would send two codes
+        verification = await verifications.latest(user, Purpose.SIGN_IN)
+        if not (verification and _is_usable(site, user, verification)):
+            verification = await verifications.begin_unsent(
+                user.id, user.phone, site.verifier.name, now, Purpose.SIGN_IN
+            )
+        token = await sessions.open_session(user.id, now, stage=Stage.SIGN_IN, browser=browser)
+    try:
+        verification = await prove_phone.catch_up(site, user, verification)
+    except (LimitExceeded, ProviderError) as error:
+        return SignedIn(user, token, verification, error)
+    return SignedIn(user, token, verification)
+
+
+def _is_usable(site: Site, user: User, verification: Verification) -> bool:
+    """A spent one stays the latest until its window ends: a stranger gets no more checks by it."""
+    over = prove_phone.is_over(site, verification, site.clock())
+    pending = verification.outcome is verifications.Outcome.PENDING
+    return pending and not over and verification.phone == user.phone
+
+
+@tells_database_errors
+async def enter_code(
+    site: Site, user: User, verification: Verification, code: str, session: str, *, remember: bool
+) -> CodeEntered:
+    """The right code signs this browser in, and has it remembered if ``remember``.
+
+    Raises ``WrongCode``, ``CodeExpired``, ``LimitExceeded`` or ``ProviderError``.
+    """
+    token = sessions.derive_next_token(session, code, site.secret_key)
+    if await check_code(site, verification, code) is Check.ANSWERED:
+        if not await _complete(site, verification, code, session, token):
+            raise CodeExpired
+    elif not await sessions.opened_since(token, site.clock() - CODE_LIFETIME):
+        raise CodeExpired  # another browser has used it
+    else:
+        return CodeEntered(token)
+    log.info("signed_in", user=user.id, remembered=False)
+    if not remember:
+        return CodeEntered(token)
+    return CodeEntered(token, await remembered_browsers.remember(user.id, site.clock()))
+
+
+async def _complete(
+    site: Site, verification: Verification, code: str, session: str, token: str
+) -> bool:
+    """Use the code, which happens once, and open the session that waited for it."""
+    async with in_transaction():
+        await record_right(site, verification, code)
+        if not await verifications.approve(verification):
+            return False
+        return await sessions.complete_sign_in(session, token, site.clock())

@@ -1,0 +1,62 @@
+"""The table of remembered browsers: those that need no code to sign in to one account.
+
+The cookie holds a random token of its own, the table its hash. It outlives sessions and ends
+after 30 days, with a new password, or when its owner ends it.
+"""
+
+from datetime import datetime
+from secrets import token_urlsafe
+
+from tortoise import fields
+from tortoise.indexes import Index
+from tortoise.models import Model
+
+from webapp.accounts.people.sessions import TOKEN_BYTES, token_hash
+from webapp.accounts.people.users import User
+from webapp.accounts.policy.rules import BROWSER_REMEMBERED
+from webapp.accounts.statements import add, run
+
+
+class RememberedBrowser(Model):
+    """A browser that proved the phone of one account lately."""
+
+    token_hash = fields.CharField(max_length=64, primary_key=True)
+    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
+        "accounts.User", related_name="remembered_browsers"
+    )
+    user_id: int
+    created_at = fields.DatetimeField()
+
+    class Meta:
+        table = "remembered_browsers"
+        indexes = (Index(fields=("user_id",)), Index(fields=("created_at",)))
+
+
+async def remember(user_id: int, now: datetime) -> str:
+    """Remember a browser for this account: its token, for the cookie alone."""
+    token = token_urlsafe(TOKEN_BYTES)
+    await add(RememberedBrowser(token_hash=token_hash(token), user_id=user_id, created_at=now))
+    return token
+
+
+async def is_remembered(token: str, user_id: int, now: datetime) -> bool:
+    """Whether the browser with ``token`` is remembered for this account and no other."""
+    return bool(
+        await run(
+            "SELECT 1 AS known FROM remembered_browsers"
+            " WHERE token_hash = $1 AND user_id = $2 AND created_at > $3",
+            token_hash(token),
+            user_id,
+            now - BROWSER_REMEMBERED,
+        )
+    )
+
+
+async def forget(token: str) -> None:
+    """Forget the one browser."""
+    await run("DELETE FROM remembered_browsers WHERE token_hash = $1", token_hash(token))
+
+
+async def forget_all(user_id: int) -> None:
+    """Forget every browser of this account."""
+    await run("DELETE FROM remembered_browsers WHERE user_id = $1", user_id)

@@ -1,0 +1,112 @@
+"""Sign in, step 2: the code on the phone, unless this browser is remembered."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from webapp.accounts.challenges.verifications import Verification
+from webapp.accounts.forms import CodeForm, typed
+from webapp.accounts.journeys.prove_phone import resend_code
+from webapp.accounts.journeys.sign_in import CodeEntered, enter_code
+from webapp.accounts.journeys.sign_up import recover_session
+from webapp.accounts.people.sessions import Stage, Visitor
+from webapp.accounts.people.users import User
+from webapp.accounts.policy.rules import LimitExceeded
+from webapp.pages import state
+from webapp.pages.step import (
+    CONTINUE,
+    HOME,
+    SIGNIN,
+    SIGNIN_CODE,
+    Redirect,
+    find_visitor,
+    form_page,
+    go,
+    throttle,
+)
+from webapp.pages.verification import channel_in, context
+from webapp.pages.words import SENT_AGAIN, USER_ERRORS, Problem, problem
+from webapp.web.form import posted
+from webapp.web.templates import is_fragment
+
+TEMPLATE = "steps/signin_code.html"
+
+
+async def require_half_signed_in(request: Request) -> Visitor:
+    """The person who entered a password. Raises ``Redirect`` to the step of this browser."""
+    visitor = await find_visitor(request, Stage.SIGN_IN)
+    if visitor is None:
+        raise Redirect(HOME if await find_visitor(request) else SIGNIN)
+    return visitor
+
+
+async def show(request: Request) -> Response:
+    return render(request, *await require_half_signed_in(request))
+
+
+async def submit(request: Request) -> Response:
+    fields, token = await posted(request), state.cookie(request).read(request)
+    form, remember = CodeForm.parse(fields), typed(fields, "remember") == "1"
+    try:
+        visitor = await require_half_signed_in(request)
+    except Redirect:
+        if answer := await _answer_again(request, form, token):
+            return answer
+        raise
+    if not form.valid:
+        return render(request, *visitor, form)
+    try:
+        await throttle(request, "checks")
+        entered = await enter_code(
+            state.site(request), *visitor, form.digits, token, remember=remember
+        )
+    except USER_ERRORS as error:
+        return render(request, *visitor, form, problem(error, checking=True))
+    return _onward(request, entered)
+
+
+async def _answer_again(request: Request, form: CodeForm, former: str) -> Response | None:
+    """The answer to the right code, for a browser that never got it and sends the code again."""
+    if not (former and form.valid):
+        return None
+    try:
+        await throttle(request, "checks")
+        await throttle(request, "answers", former)
+    except LimitExceeded:
+        return None
+    token = await recover_session(state.site(request), former, form.digits)
+    return _onward(request, CodeEntered(token)) if token else None
+
+
+def _onward(request: Request, entered: CodeEntered) -> Response:
+    response = go(CONTINUE)
+    state.cookie(request).write(response, entered.token)
+    if entered.remembered:
+        state.browser_cookie(request).write(response, entered.remembered)
+    return response
+
+
+async def resend(request: Request) -> Response:
+    user, verification = await require_half_signed_in(request)
+    site, channel = state.site(request), channel_in(request, await posted(request))
+    try:
+        await throttle(request, "resends")
+        verification = await resend_code(site, user, verification, channel)
+    except USER_ERRORS as error:
+        return render(request, user, verification, problem=problem(error))
+    if is_fragment(request):
+        return render(request, user, verification, notice=SENT_AGAIN[channel])
+    return go(SIGNIN_CODE)
+
+
+def render(
+    request: Request,
+    user: User,
+    verification: Verification,
+    form: CodeForm | None = None,
+    problem: Problem | None = None,
+    notice: str | None = None,
+) -> Response:
+    """The code's step as it stands for this person."""
+    site = state.site(request)
+    shown = context(user, verification, site.clock(), site.verifier.channels, notice)
+    return form_page(request, TEMPLATE, SIGNIN_CODE, form or CodeForm(), shown, problem)
