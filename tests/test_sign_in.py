@@ -272,3 +272,11 @@ async def test_whoever_knows_the_password_has_no_more_texts_sent_than_the_limits
     codes = [text for text in await phone.texts(NUMBER) if CONFIRMATION not in text.body]
     assert len(codes) == 2
     assert "too many codes" in page.text, "and there is a page to go on from"
+
+
+@ON_SQLITE
+@pytest.mark.environ(TERMS_URL="https://example.com/terms", SUPPORT_URL="mailto:help@example.com")
+async def test_the_foot_links_what_the_settings_name_and_nothing_else(visitor: Visitor) -> None:
+    page = await visitor.visit("/signin")
+    links = {a.text(): a.attributes["href"] for a in page.html.css(".page-foot a")}
+    assert links == {"Terms": "https://example.com/terms", "Help": "mailto:help@example.com"}

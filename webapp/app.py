@@ -90,6 +90,9 @@ def create_app(settings: Settings, ports: Ports = Ports()) -> Starlette:
         code_minutes=CODE_LIFETIME // timedelta(minutes=1),
         code_digits=EXPECTED_CODE_LENGTH,
         remembered_days=BROWSER_REMEMBERED.days,
+        terms_url=settings.terms_url,
+        privacy_url=settings.privacy_url,
+        support_url=settings.support_url,
     )
     assemble = _with_sandbox if settings.development else _assemble
     table = [*(oidc_routes() if settings.oidc_clients else []), *routes(assets)]

@@ -188,6 +188,12 @@ class Settings:
         "unless the person came with a `return_to`",
         urls.link,
     )
+    terms_url: str = setting("the terms of use, linked at the foot of every page", urls.link)
+    privacy_url: str = setting("the privacy policy, linked at the foot of every page", urls.link)
+    support_url: str = setting(
+        "where people turn for help, linked at the foot of every page; may be `mailto:`",
+        urls.contact,
+    )
     return_origins: frozenset[str] = setting(
         "origins, separated by commas, that `return_to` may lead to besides our own",
         urls.origins,

@@ -33,6 +33,13 @@ def link(text: str) -> str:
     return text
 
 
+def contact(text: str) -> str:
+    """A page elsewhere, or an address to write to: ``mailto:…``."""
+    if re.fullmatch(r"mailto:[!-\[\]-~]+@[!-\[\]-~]+", text):
+        return text
+    return link(text)
+
+
 def origins(text: str) -> frozenset[str]:
     """Origins, with commas or spaces between them."""
     return frozenset(map(public_origin, text.replace(",", " ").split()))
