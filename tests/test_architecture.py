@@ -13,7 +13,7 @@ KNOWS: dict[str, set[str]] = {
     "__main__": {"*"},
     "app": {"*"},
     "middleware": {"clients", "pages", "settings", "web"},
-    "doctor": {"app", "database", "providers!", "settings"},
+    "doctor": {"app", "database", "providers!", "settings", "web"},
     "development": {"providers", "sandbox", "settings"},
     "routes": {"clients", "pages"},
     "clients": {"accounts", "database", "providers!", "settings", "web"},

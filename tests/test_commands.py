@@ -10,14 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.mail import mail_server
 from tests.people import CONFIRMATION, NUMBER, sign_up, verify
 from tests.phone import Phone
 from tests.postgres import free_port
 from tests.rows import Rows
-from tests.servers import ROOT, Deployment, Process, command, procfile, production_environ, wait_for
+from tests.servers import ROOT, Process, command, procfile, production_environ, wait_for
 from tests.visitor import Visitor
-from webapp.sandbox import Sandbox
 
 pytestmark = pytest.mark.slow
 ON_SQLITE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -107,124 +105,6 @@ def test_a_worker_ends_at_once_and_well_on_sigterm(database_url: str, tmp_path: 
         assert process.stop() == 0
     finally:
         process.close()
-
-
-# doctor
-
-
-@ON_SQLITE
-async def test_the_doctor_finds_nothing_wrong_with_a_good_deployment(
-    deployment: Deployment, database_url: str
-) -> None:
-    status, words = await doctor(deployment, database_url)
-    assert status == 0
-    assert words.splitlines() == [
-        "All is well.",
-        "SMTP_URL: is not set, so no email is sent, and what needs one is not offered",
-    ]
-
-
-@ON_SQLITE
-async def test_the_doctor_finds_nothing_wrong_with_a_mail_server_that_takes_our_emails(
-    deployment: Deployment, database_url: str
-) -> None:
-    with mail_server() as server:
-        emails = {"SMTP_URL": f"smtp://127.0.0.1:{server.port}", "MAIL_FROM": "a@example.com"}
-        assert await doctor(deployment, database_url, **emails) == (0, "All is well.\n")
-
-
-@ON_SQLITE
-async def test_the_doctor_names_a_mail_server_that_does_not_answer(
-    deployment: Deployment, database_url: str
-) -> None:
-    away = {"SMTP_URL": f"smtp://127.0.0.1:{free_port()}", "MAIL_FROM": "a@example.com"}
-    status, words = await doctor(deployment, database_url, **away)
-    assert status == 1
-    assert words.startswith("SMTP_URL: the mail server says Unreachable")
-
-
-@ON_SQLITE
-async def test_the_doctor_names_migrations_that_are_missing(
-    deployment: Deployment, empty_database_url: str
-) -> None:
-    status, words = await doctor(deployment, empty_database_url)
-    assert status == 1
-    assert "DATABASE_URL" in words
-    assert "0001_initial" in words
-
-
-async def test_the_doctor_names_a_database_that_is_away(deployment: Deployment) -> None:
-    away = f"postgres://nobody@127.0.0.1:{free_port()}/app"
-    status, words = await doctor(deployment, away)
-    assert status == 1
-    assert words.startswith("DATABASE_URL: ")
-    assert len(words.splitlines()) == 1
-
-
-@pytest.mark.parametrize("provider", ["twilio", "codes", "authy"])
-@ON_SQLITE
-async def test_the_doctor_names_credentials_that_the_vendor_refuses(
-    deployment: Deployment, database_url: str, vendor: Sandbox, provider: str
-) -> None:
-    vendor.fail("60001" if provider == "authy" else "20003", 1)
-    status, words = await doctor(deployment, database_url, VERIFY_PROVIDER=provider)
-    assert status == 1
-    assert words.startswith("AUTHY_API_KEY: " if provider == "authy" else "TWILIO_AUTH_TOKEN: ")
-    assert len(words.splitlines()) == 1
-
-
-@ON_SQLITE
-async def test_the_doctor_names_a_verify_service_that_there_is_not(
-    deployment: Deployment, database_url: str, vendor: Sandbox
-) -> None:
-    vendor.fail("20404")
-    status, words = await doctor(deployment, database_url)
-    assert (status, "no such Verify service" in words) == (1, True)
-
-
-@ON_SQLITE
-async def test_the_doctor_names_a_redis_that_does_not_answer(
-    deployment: Deployment, database_url: str
-) -> None:
-    away = f"redis://127.0.0.1:{free_port()}"
-    status, words = await doctor(deployment, database_url, REDIS_URL=away)
-    assert (status, len(words.splitlines())) == (1, 1)
-    assert words.startswith("REDIS_URL: ")
-
-
-@ON_SQLITE
-async def test_the_doctor_names_a_vendor_that_does_not_answer(
-    database_url: str, tmp_path: Path
-) -> None:
-    with Deployment(tmp_path, f"http://127.0.0.1:{free_port()}") as deployment:
-        status, words = await doctor(deployment, database_url)
-    assert status == 1
-    assert {line.split(":")[0] for line in words.splitlines()} == {
-        "VERIFY_PROVIDER",
-        "MESSENGER",
-    }
-
-
-@ON_SQLITE
-@pytest.mark.parametrize(
-    ("base_url", "hops"), [("https://example.com", "0"), ("http://localhost:8000", "1")]
-)
-async def test_the_doctor_names_proxy_hops_that_do_not_fit(
-    deployment: Deployment, database_url: str, base_url: str, hops: str
-) -> None:
-    status, words = await doctor(
-        deployment, database_url, BASE_URL=base_url, TRUSTED_PROXY_HOPS=hops
-    )
-    assert status == 1
-    assert words.startswith("TRUSTED_PROXY_HOPS: ")
-
-
-async def doctor(deployment: Deployment, database_url: str, **settings: str) -> tuple[int, str]:
-    """Its exit status and what it printed."""
-    environ = deployment.environ(database_url, **settings)
-    done = await asyncio.to_thread(command, "doctor", environ=environ)
-    assert "Traceback" not in done.stderr
-    return done.returncode, done.stdout
 
 
 # dev

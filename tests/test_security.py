@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.testing import capture_logs
 
 from webapp.web.client import UNKNOWN_CLIENT, client_networks
 from webapp.web.security import (
@@ -360,3 +361,45 @@ def test_an_address_is_in_each_network_that_it_is_counted_by(address: object) ->
     if networks[0].version == 6:
         assert [network.prefixlen for network in networks] == [64, 56, 48]
         assert all(ip_address(str(address)) in network for network in networks)
+
+
+# What the log says of the proxies.
+
+ON_SQLITE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+
+@ON_SQLITE
+@pytest.mark.environ(TRUSTED_PROXY_HOPS="2")
+@pytest.mark.parametrize(
+    ("came", "addresses"), [({}, 0), ({"X-Forwarded-For": "203.0.113.9"}, 1)], ids=["none", "one"]
+)
+async def test_too_many_hops_are_told_once_by_the_first_honest_request(
+    client: httpx.AsyncClient, came: dict[str, str], addresses: int
+) -> None:
+    with capture_logs() as lines:
+        await client.get("/healthz")  # platforms ask for it past the proxies
+        for _ in range(3):
+            await client.get("/signup", headers=came)
+    [told] = [line for line in lines if line["event"] == "too_many_hops"]
+    assert (told["hops"], told["addresses"], told["log_level"]) == (2, addresses, "warning")
+    assert "TRUSTED_PROXY_HOPS" in told["check"]
+
+
+@ON_SQLITE
+@pytest.mark.environ(TRUSTED_PROXY_HOPS="1")
+async def test_hops_that_fit_are_not_told(client: httpx.AsyncClient) -> None:
+    with capture_logs() as lines:
+        for came in ("203.0.113.9", "forged, 203.0.113.9"):
+            await client.get("/signup", headers={"X-Forwarded-For": came})
+    assert [line for line in lines if line["event"] == "too_many_hops"] == []
+
+
+@ON_SQLITE
+async def test_a_host_that_is_not_ours_is_in_the_log(client: httpx.AsyncClient) -> None:
+    with capture_logs() as lines:
+        answer = await client.get("/signup", headers={"Host": "web.internal:8000" + "x" * 200})
+    assert answer.status_code == 400
+    [told] = [line for line in lines if line["event"] == "host_refused"]
+    assert told["hosts"][0].startswith("web.internal:8000")
+    assert len(told["hosts"][0]) == 100
+    assert "localhost:8000" in told["ours"]

@@ -1,7 +1,6 @@
 """What every request passes before its handler, outermost first."""
 
 from collections.abc import Iterable
-from functools import partial
 from urllib.parse import urlsplit
 
 from starlette.middleware import Middleware
@@ -11,7 +10,7 @@ from webapp.clients import session
 from webapp.clients.oidc import OPEN_PATHS
 from webapp.pages.errors import error_app
 from webapp.settings import Settings
-from webapp.web.client import client_networks
+from webapp.web.client import Clients
 from webapp.web.deadline import Deadline
 from webapp.web.log import RequestLog
 from webapp.web.security import (
@@ -36,7 +35,7 @@ def middleware(settings: Settings) -> list[Middleware]:
         Middleware(
             RequestLog,
             on_error=error_app,
-            client=partial(client_networks, hops=settings.trusted_proxy_hops),
+            client=Clients(settings.trusted_proxy_hops),
         ),
         Middleware(Deadline, on_error=error_app),
         Middleware(

@@ -1,7 +1,7 @@
 """The front door, and the two questions that platforms ask."""
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from webapp.accounts.people.sessions import Stage
 from webapp.pages import state
@@ -14,6 +14,7 @@ from webapp.pages.step import (
     is_done,
     require_visitor,
 )
+from webapp.web import front_door
 
 
 async def show(request: Request) -> Response:
@@ -23,7 +24,11 @@ async def show(request: Request) -> Response:
     return go(ACCOUNT if is_done(await require_visitor(request)) else VERIFICATION)
 
 
-async def healthz(_: Request) -> Response:
+async def healthz(request: Request) -> Response:
+    """200 while the process serves; our own doctor learns how its request arrived."""
+    site = state.site(request)
+    if front_door.is_signed(request.headers, site.secret_key, site.clock()):
+        return JSONResponse(front_door.arrival(request.scope))
     return PlainTextResponse("ok")
 
 

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
@@ -25,9 +26,10 @@ from webapp.settings.declaration import (
     setting,
 )
 
-__all__ = ["Settings", "SettingsError"]
+__all__ = ["Settings", "SettingsError", "misspelt"]
 
 EXAMPLE = "example known-to-everybody-so-only-for-development http://localhost:8001/callback"
+ALIKE = 0.85  # SENDS_PER_HUOR is SENDS_PER_HOUR; REDIS_TLS_URL is not REDIS_URL
 DEV_SECRET_FILE = Path(".secret_key")
 TWILIO = ("VERIFY_PROVIDER=twilio", "MESSENGER=twilio")  # either needs the account
 
@@ -294,6 +296,14 @@ class Settings:
     @property
     def https(self) -> bool:
         return self.base_url.startswith("https:")
+
+
+def misspelt() -> Iterator[tuple[str, str]]:
+    """Variables of the process's environment that look like a setting's, and which."""
+    names = list(declared_by(Settings))
+    for name in os.environ.keys() - names:
+        if close := get_close_matches(name, names, n=1, cutoff=ALIKE):
+            yield name, close[0]
 
 
 def _contradictions(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -3,7 +3,10 @@
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
+import structlog
 from starlette.types import Scope
+
+from webapp.web.security import HEALTH, header_values
 
 UNKNOWN_CLIENT = "unknown"
 """The one bucket of everybody whose address cannot be told: forging headers gains no fresh one."""
@@ -12,7 +15,31 @@ PREFIXES = (64, 56, 48)
 """What providers hand out: a /64 to a phone or a home, a /56 to a home, a /48 to a site or to
 whoever asks a tunnel broker for one. Each is counted, the wider ones with a higher limit."""
 
+log = structlog.get_logger(__name__)
+
 LONGEST_ADDRESS = 64  # characters: a whole IPv6 address, a zone, brackets and a port
+
+
+class Clients:
+    """Tells who asks, and warns once that TRUSTED_PROXY_HOPS is larger than the proxies are many.
+
+    Every honest request proves that: it arrives with fewer addresses than there are hops. Then all
+    honest visitors share one bucket, and whoever sends an ``X-Forwarded-For`` of their own has
+    another for each request.
+    """
+
+    def __init__(self, hops: int) -> None:
+        self.hops, self.warned = hops, False
+
+    def __call__(self, scope: Scope) -> tuple[str, ...]:
+        """The networks to count the request by, see ``client_networks``."""
+        if not self.warned and scope["path"] not in HEALTH:  # platforms ask those from within
+            addresses = len(_forwarded(scope, self.hops))
+            if addresses < self.hops:
+                self.warned = True
+                hint = "TRUSTED_PROXY_HOPS, or a request passed no proxy"
+                log.warning("too_many_hops", hops=self.hops, addresses=addresses, check=hint)
+        return client_networks(scope, self.hops)
 
 
 def client_networks(scope: Scope, hops: int) -> tuple[str, ...]:
@@ -25,11 +52,16 @@ def client_networks(scope: Scope, hops: int) -> tuple[str, ...]:
     if hops <= 0:
         peer = scope.get("client")
         return _networks(peer[0]) if peer else (UNKNOWN_CLIENT,)
-    lines = (value for name, value in scope["headers"] if name == b"x-forwarded-for")
-    chain = b",".join(lines).rsplit(b",", hops)
+    chain = _forwarded(scope, hops)
     if len(chain) < hops:
         return (UNKNOWN_CLIENT,)
     return _networks(chain[-hops].decode("latin-1").strip()[: LONGEST_ADDRESS + 1])
+
+
+def _forwarded(scope: Scope, hops: int) -> list[bytes]:
+    """The addresses of ``X-Forwarded-For``, of which the last ``hops`` are split from the rest."""
+    lines = header_values(scope, b"x-forwarded-for")
+    return b",".join(lines).rsplit(b",", hops) if lines else []
 
 
 @lru_cache(maxsize=4096)

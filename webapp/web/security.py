@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
+import structlog
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -43,6 +44,9 @@ METHODS = frozenset({"GET", "HEAD", "POST"})
 READS = frozenset({"GET", "HEAD"})
 HEALTH = ("/healthz", "/readyz")  # asked for by platforms, under any name and without TLS
 DEFAULT_PORTS = {"http": 80, "https": 443}
+LOGGED = 100  # characters of a host that strangers name
+
+log = structlog.get_logger(__name__)
 
 
 class SecurityHeaders:
@@ -88,17 +92,19 @@ class AllowedHost:
         """``hosts``: ``name`` or ``name:port``; default ports may be there or not."""
         self.app, self.on_error, self.exempt = app, on_error, frozenset(exempt)
         self.hosts = frozenset(
-            spelling.encode() for host in hosts for spelling in _spellings(host.lower())
+            spelling.encode() for host in hosts for spelling in host_spellings(host.lower())
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or self._ours(scope) or scope["path"] in self.exempt:
             await self.app(scope, receive, send)
         else:
+            hosts = [value.decode("latin-1")[:LOGGED] for value in header_values(scope, b"host")]
+            log.info("host_refused", hosts=hosts, ours=sorted(map(bytes.decode, self.hosts)))
             await self.on_error(400)(scope, receive, send)
 
     def _ours(self, scope: Scope) -> bool:
-        values = _values(scope, b"host")
+        values = header_values(scope, b"host")
         return len(values) == 1 and values[0].lower() in self.hosts
 
 
@@ -120,9 +126,9 @@ class Https:
             await RedirectResponse(self.origin + scope["path"], 308)(scope, receive, send)
 
     def _plain(self, scope: Scope) -> bool:
-        if scope["path"] in self.exempt or _values(scope, b"sec-fetch-site"):
+        if scope["path"] in self.exempt or header_values(scope, b"sec-fetch-site"):
             return False
-        came_by = b",".join(_values(scope, b"x-forwarded-proto")).rpartition(b",")[2]
+        came_by = b",".join(header_values(scope, b"x-forwarded-proto")).rpartition(b",")[2]
         return came_by.strip().lower() == b"http"
 
 
@@ -180,7 +186,7 @@ class SameOrigin:
         return path.startswith(self.exempt) or path in self.exempt_paths
 
     def _ours(self, scope: Scope) -> bool:
-        sites, origins = _values(scope, b"sec-fetch-site"), _values(scope, b"origin")
+        sites, origins = header_values(scope, b"sec-fetch-site"), header_values(scope, b"origin")
         if sites:
             return sites == [b"same-origin"] and len(origins) <= 1
         return origins == [self.origin]
@@ -201,11 +207,13 @@ def host_of(url: str) -> str:
     return host if default else f"{host}:{parts.port}"
 
 
-def _values(scope: Scope, name: bytes) -> list[bytes]:
+def header_values(scope: Scope, name: bytes) -> list[bytes]:
+    """Every value of a header, as it came."""
     return [value for key, value in scope["headers"] if key == name]
 
 
-def _spellings(host: str) -> set[str]:
+def host_spellings(host: str) -> set[str]:
+    """``name`` or ``name:port`` as clients may write it: a default port may be there or not."""
     name, _, port = host.rpartition(":")
     if host.endswith("]") or not name:
         return {host, f"{host}:80", f"{host}:443"}

@@ -1,6 +1,7 @@
 """What is wrong with a deployment, a line for each fault."""
 
 from collections.abc import AsyncIterator
+from urllib.parse import unquote, urlsplit
 
 import redis.asyncio as redis
 from redis.asyncio.retry import Retry
@@ -9,7 +10,8 @@ from redis.exceptions import RedisError
 
 from webapp.app import Ports, connect_providers
 from webapp.database import DATABASE_ERRORS, Database
-from webapp.settings import Settings
+from webapp.doctor import front_door
+from webapp.settings import Settings, misspelt
 
 REDIS_DEADLINE = 5.0  # seconds
 
@@ -19,6 +21,8 @@ async def examine(settings: Settings) -> AsyncIterator[str]:
 
     Faults of the settings themselves were reported when they were loaded.
     """
+    for name, meant in misspelt():
+        yield f"{name}: is no setting. Is {meant} meant?"
     async for fault in _database(settings):
         yield fault
     async for fault in _providers(settings):
@@ -28,13 +32,10 @@ async def examine(settings: Settings) -> AsyncIterator[str]:
     if settings.https and settings.trusted_proxy_hops == 0:
         yield (
             "TRUSTED_PROXY_HOPS: is 0, but BASE_URL is https, which a proxy in front must end: "
-            "every visitor would share that proxy's address and its limits. Set it to 1"
+            "every visitor would share that proxy's address and its limits"
         )
-    if not settings.https and settings.trusted_proxy_hops:
-        yield (
-            "TRUSTED_PROXY_HOPS: trusts a proxy, but BASE_URL is on this machine: "
-            "visitors could name any address they like. Set it to 0"
-        )
+    for fault in await front_door.examine(settings):
+        yield fault
 
 
 def remarks(settings: Settings) -> list[str]:
@@ -51,9 +52,22 @@ async def _database(settings: Settings) -> AsyncIterator[str]:
         if missing := await database.missing_migrations():
             yield f"DATABASE_URL: lacks {', '.join(missing)}. Run: python -m webapp migrate"
     except DATABASE_ERRORS as error:
-        yield f"DATABASE_URL: the database does not answer ({type(error).__name__})"
+        words = _without_password(settings, _root(error))
+        yield f"DATABASE_URL: the database does not answer ({words})"
     finally:
         await database.close()
+
+
+def _root(error: BaseException) -> str:
+    """What the database or the network said, beneath what the layers above made of it."""
+    while below := error.__cause__ or error.__context__:
+        error = below
+    return f"{type(error).__name__}: {error}".partition("\n")[0]
+
+
+def _without_password(settings: Settings, words: str) -> str:
+    password = urlsplit(settings.database_url).password
+    return words.replace(unquote(password), "…") if password else words
 
 
 async def _providers(settings: Settings) -> AsyncIterator[str]:
