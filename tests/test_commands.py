@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -14,7 +16,16 @@ from tests.people import CONFIRMATION, NUMBER, sign_up, verify
 from tests.phone import Phone
 from tests.postgres import free_port
 from tests.rows import Rows
-from tests.servers import ROOT, Process, command, procfile, production_environ, wait_for
+from tests.servers import (
+    PRODUCTION,
+    ROOT,
+    Deployment,
+    Process,
+    command,
+    procfile,
+    production_environ,
+    wait_for,
+)
 from tests.visitor import Visitor
 
 pytestmark = pytest.mark.slow
@@ -42,6 +53,58 @@ def test_migrate_says_in_a_line_that_the_database_is_away(away: str) -> None:
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
     assert line.startswith("DATABASE_URL: ")
+
+
+def test_a_file_that_is_no_database_is_told_of_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("not a database, but long enough to look like one" * 100)
+    done = command("migrate", environ=production_environ(f"sqlite://{tmp_path}/notes.txt"))
+    assert done.returncode == 1
+    assert done.stderr == ("DATABASE_URL: cannot migrate: DatabaseError: file is not a database\n")
+
+
+FROM_THE_FUTURE = "9999_of_a_newer_version"
+
+
+def moved_ahead(database_url: str) -> None:
+    Rows(database_url).all(
+        "INSERT INTO tortoise_migrations (app, name, applied_at)"
+        f" VALUES ('accounts', '{FROM_THE_FUTURE}', CURRENT_TIMESTAMP)"
+    )
+
+
+def test_migrate_says_that_the_database_is_ahead(empty_database_url: str) -> None:
+    environ = production_environ(empty_database_url)
+    command("migrate", environ=environ)
+    moved_ahead(empty_database_url)
+    done = command("migrate", environ=environ)
+    assert (done.returncode, len(done.stderr.splitlines())) == (0, 1)
+    assert f"DATABASE_URL: has {FROM_THE_FUTURE}, by a newer version" in done.stderr
+
+
+def started(deployment: Deployment, name: str, database_url: str) -> Process:
+    if name == "worker":
+        return deployment.worker(database_url)
+    return deployment.web(database_url, until="/healthz")
+
+
+@pytest.mark.parametrize("name", ["web", "worker"])
+def test_a_process_says_at_its_start_that_migrations_are_missing(
+    deployment: Deployment, empty_database_url: str, name: str
+) -> None:
+    process = started(deployment, name, empty_database_url)
+    said = "lacks 0001_initial"
+    wait_for(lambda: said in process.log.read_text(), process.popen, process.log)
+    assert "run python -m webapp migrate" in process.log.read_text()
+
+
+@pytest.mark.parametrize("name", ["web", "worker"])
+def test_a_process_says_at_its_start_that_the_database_is_ahead(
+    deployment: Deployment, empty_database_url: str, name: str
+) -> None:
+    deployment.release(empty_database_url)
+    moved_ahead(empty_database_url)
+    process = started(deployment, name, empty_database_url)
+    wait_for(lambda: FROM_THE_FUTURE in process.log.read_text(), process.popen, process.log)
 
 
 # keys
@@ -147,6 +210,48 @@ async def test_dev_needs_no_settings_and_no_account_anywhere(
     assert "/sandbox/phone" in said
     development.signal(signal.SIGINT)
     assert await asyncio.to_thread(development.popen.wait, 15) in {0, 130}
+
+
+def in_development(cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """A development server that cannot start."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return subprocess.run(
+        [sys.executable, "-m", "webapp", "dev"],
+        cwd=cwd,
+        env={"PATH": path, "PYTHONPATH": str(ROOT), **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_dev_says_nothing_but_that_its_port_is_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        done = in_development(tmp_path, PORT=str(other.getsockname()[1]))
+    assert (done.returncode, done.stdout) == (1, "")
+    [line] = done.stderr.splitlines()
+    assert line.startswith("PORT: cannot listen at ")
+    assert list(tmp_path.glob("*.sqlite3")) == []
+
+
+def test_dev_says_in_words_that_it_cannot_write_to_its_folder() -> None:
+    done = in_development(Path("/proc"), PORT=str(free_port()))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "SECRET_KEY: cannot be kept in .secret_key: " in done.stderr
+    assert "Traceback" not in done.stderr
+    done = in_development(Path("/proc"), PORT=str(free_port()), SECRET_KEY=PRODUCTION["SECRET_KEY"])
+    assert (done.returncode, done.stdout) == (1, "")
+    [line] = done.stderr.splitlines()
+    assert line.startswith("DATABASE_URL: cannot migrate: ")
+
+
+def test_dev_says_in_words_that_its_secret_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / ".secret_key").mkdir()
+    done = in_development(tmp_path, PORT=str(free_port()))
+    assert done.returncode == 1
+    assert "SECRET_KEY: cannot be kept in .secret_key: " in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 # What a platform reads

@@ -5,7 +5,8 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -16,8 +17,9 @@ from webapp import server
 from webapp.accounts.sending.delivery import delivering
 from webapp.app import create_app, utcnow
 from webapp.clients.oidc.keys import Keyring
-from webapp.database import DATABASE_ERRORS, Database
+from webapp.database import Database
 from webapp.doctor import examine, remarks
+from webapp.schema import UNUSABLE, log_mismatches, mismatches
 from webapp.settings import Settings
 
 
@@ -82,31 +84,34 @@ def web() -> None:
 
 
 async def migrate(settings: Settings) -> int:
-    """Apply the migrations that the database lacks."""
-    database = Database(settings.database_url)
-    await database.open()
-    try:
+    """Apply the migrations that the database lacks, and tell where it is ahead of this version."""
+    async with _database(settings, "migrate") as database:
         for name in await database.migrate():
             _say(f"applied {name}")
-    except DATABASE_ERRORS as error:
-        sys.exit(f"DATABASE_URL: cannot migrate: {type(error).__name__}: {error}")
-    finally:
-        await database.close()
+        for line in await mismatches(database):
+            print(f"DATABASE_URL: {line}", file=sys.stderr)
     return 0
 
 
 async def rotate_keys(settings: Settings, *, at_once: bool) -> int:
     """Sign tokens with a new key from here on, in every process."""
+    async with _database(settings, "rotate"):
+        name = await Keyring(settings.secret_key, utcnow).rotate(at_once=at_once)
+        _say(f"{name} signs from now on")
+    return 0
+
+
+@asynccontextmanager
+async def _database(settings: Settings, doing: str) -> AsyncIterator[Database]:
+    """The database, open. Where it fails the process ends with a line."""
     database = Database(settings.database_url)
     await database.open()
     try:
-        name = await Keyring(settings.secret_key, utcnow).rotate(at_once=at_once)
-        _say(f"{name} signs from now on")
-    except DATABASE_ERRORS as error:
-        sys.exit(f"DATABASE_URL: cannot rotate: {type(error).__name__}: {error}")
+        yield database
+    except UNUSABLE as error:
+        sys.exit(f"DATABASE_URL: cannot {doing}: {type(error).__name__}: {error}")
     finally:
         await database.close()
-    return 0
 
 
 async def worker(settings: Settings) -> int:
@@ -116,6 +121,7 @@ async def worker(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     await state.database.open()
+    await log_mismatches(state.database)
     try:
         async with delivering(state.outbox):
             await stopping.wait()

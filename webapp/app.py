@@ -49,6 +49,7 @@ from webapp.pages.step import REDIRECTS, redirected
 from webapp.providers.registry import Providers
 from webapp.providers.smtp import Dial
 from webapp.routes import oidc_routes, routes
+from webapp.schema import log_mismatches
 from webapp.settings import Settings
 from webapp.web import log as logs
 from webapp.web.cookies import TokenCookie
@@ -236,8 +237,8 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
                 "throttles_are_per_process", processes=settings.web_concurrency, set="REDIS_URL"
             )
         if not settings.development:
-            compressing = asyncio.create_task(asyncio.to_thread(state.assets.compress))
-            stack.callback(compressing.cancel)
+            for work in (log_mismatches(state.database), asyncio.to_thread(state.assets.compress)):
+                stack.callback(asyncio.create_task(work).cancel)
         if settings.outbox_in_web:
             await stack.enter_async_context(delivering(state.outbox))
         yield

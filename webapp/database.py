@@ -160,6 +160,13 @@ class Database:
         await executor.connection.execute_query("SELECT 1")  # the executor hides a dead connection
         return [step.migration.name for step in await executor.plan()]
 
+    async def unknown_migrations(self) -> list[str]:
+        """The names of migrations that are applied, and are not among this version's."""
+        executor = MigrationExecutor(self.connection, APPS)
+        await executor.loader.build_graph()
+        applied = await executor.recorder.applied_migrations()
+        return [key.name for key in applied if key not in executor.loader.graph.nodes]
+
     async def ready(self) -> bool:
         """Whether the database answers and has every migration."""
         try:

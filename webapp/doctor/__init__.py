@@ -9,8 +9,9 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from webapp.app import Ports, connect_providers
-from webapp.database import DATABASE_ERRORS, Database
+from webapp.database import Database
 from webapp.doctor import front_door
+from webapp.schema import UNUSABLE, mismatches
 from webapp.settings import Settings, misspelt
 
 REDIS_DEADLINE = 5.0  # seconds
@@ -49,9 +50,9 @@ async def _database(settings: Settings) -> AsyncIterator[str]:
     database = Database(settings.database_url)
     await database.open()
     try:
-        if missing := await database.missing_migrations():
-            yield f"DATABASE_URL: lacks {', '.join(missing)}. Run: python -m webapp migrate"
-    except DATABASE_ERRORS as error:
+        for line in await mismatches(database):
+            yield f"DATABASE_URL: {line}"
+    except UNUSABLE as error:
         words = _without_password(settings, _root(error))
         yield f"DATABASE_URL: the database does not answer ({words})"
     finally:

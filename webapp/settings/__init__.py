@@ -36,9 +36,12 @@ TWILIO = ("VERIFY_PROVIDER=twilio", "MESSENGER=twilio")  # either needs the acco
 
 def _development_secret(_: Mapping[str, Any]) -> str:
     """Made once and kept, so that a restart signs nobody out."""
-    if not DEV_SECRET_FILE.exists():
-        DEV_SECRET_FILE.write_text(token_urlsafe(32))
-    return DEV_SECRET_FILE.read_text().strip()
+    try:
+        if not DEV_SECRET_FILE.exists():
+            DEV_SECRET_FILE.write_text(token_urlsafe(32))
+        return DEV_SECRET_FILE.read_text().strip()
+    except OSError as error:
+        raise ValueError(f"cannot be kept in {DEV_SECRET_FILE}: {error.strerror}") from None
 
 
 def _local_origin(read: Mapping[str, Any]) -> str:
