@@ -1,4 +1,4 @@
-"""Links that are emailed, and when a person confirmed their email by one."""
+"""Links that are emailed, when a person confirmed their email by one, and how many were sent."""
 
 from enum import StrEnum
 
@@ -23,6 +23,10 @@ class Migration(migrations.Migration):
             model_name="User",
             name="email_confirmed_at",
             field=fields.DatetimeField(null=True, auto_now=False, auto_now_add=False),
+        ),
+        ops.AddIndex(
+            model_name="OutboxMessage",
+            index=Index(fields=["to", "created_at"]),
         ),
         ops.CreateModel(
             name="Link",

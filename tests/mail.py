@@ -5,7 +5,7 @@ import contextlib
 import logging
 import ssl
 import threading
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email import message_from_bytes
@@ -58,6 +58,7 @@ class MailServer:
         self.emails: list[Received] = []
         self.logins: list[str] = []
         self.replies: defaultdict[str, deque[str]] = defaultdict(deque)
+        self.reached: Counter[str] = Counter()
         self.holds: dict[str, threading.Event] = {}
         self.port = free_port()
 
@@ -79,6 +80,7 @@ class MailServer:
             over.set()
 
     async def _next(self, command: str, server: SMTP, usual: str) -> str:
+        self.reached[command] += 1
         if hold := self.holds.get(command):
             await asyncio.to_thread(hold.wait, 30)
         reply = self.replies[command].popleft() if self.replies[command] else usual

@@ -55,6 +55,12 @@ PAST = (
     FROM verifications
     """,
     """
+    INSERT INTO links (token_hash, user_id, purpose, address, account_digest, created_at,
+                       expires_at)
+    SELECT md5(id::text), id, 'confirm_email', email, '', at, at + interval '1 day'
+    FROM (SELECT id, email, now() - random() * interval '7 days' AS at FROM users) AS sent
+    """,
+    """
     INSERT INTO outbox ("to", body, state, attempts, reference, created_at, next_attempt_at,
                         tried_at, done_at)
     SELECT phone, 'Signup complete', 'sent', 1, 'SM', at, at, at, at

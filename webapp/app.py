@@ -33,6 +33,7 @@ from webapp.accounts.purge import purge
 from webapp.accounts.sending import texts
 from webapp.accounts.sending.carriers import Carrier, EmailCarrier, TextCarrier
 from webapp.accounts.sending.delivery import Outbox, delivering
+from webapp.accounts.sending.emails import EmailWriter
 from webapp.accounts.sending.outbox import MessageChannel
 from webapp.clients import purge as clients_purge
 from webapp.clients.access import Access
@@ -112,7 +113,7 @@ def _with_sandbox(
         simulated_hosts,
         with_credentials,
     )
-    from webapp.pages import gallery  # noqa: PLC0415
+    from webapp.pages import gallery, gallery_emails  # noqa: PLC0415
     from webapp.sandbox import Sandbox  # noqa: PLC0415
 
     sandbox = Sandbox(ports.clock)
@@ -123,6 +124,8 @@ def _with_sandbox(
     )
     pages = [
         Route("/sandbox/gallery", gallery.index),
+        Route("/sandbox/gallery/emails/{name}", gallery_emails.show),
+        Route("/sandbox/gallery/emails/{name}/text", gallery_emails.show_text),
         Route("/sandbox/gallery/{state}", gallery.show),
         Route("/sandbox/gallery/{state}/side-by-side", gallery.side_by_side),
         *sandbox.routes(templates.answer),
@@ -171,6 +174,7 @@ def _assemble(
     state.site = Site(
         verifier=state.providers.verifier,
         outbox=state.outbox,
+        emails=_email_writer(settings, templates),
         hasher=Hasher(hash_threads(settings)),
         spending=spending,
         secret_key=settings.secret_key,
@@ -184,6 +188,10 @@ def _assemble(
     # By the socket's scheme it would send a form typed under https on to plain http.
     app.router.redirect_slashes = False
     return app
+
+
+def _email_writer(settings: Settings, templates: Templates) -> EmailWriter | None:
+    return EmailWriter(templates.html, settings.base_url) if settings.smtp_url else None
 
 
 def _carriers(providers: Providers, spending: SpendingLimits) -> dict[MessageChannel, Carrier]:

@@ -5,7 +5,17 @@ from starlette.types import ASGIApp
 
 from webapp.clients import session
 from webapp.clients.oidc import authorize, discovery, logout, token, userinfo
-from webapp.pages import account, entry, hints, phone, signin, signin_code, signup, verification
+from webapp.pages import (
+    account,
+    email,
+    entry,
+    hints,
+    phone,
+    signin,
+    signin_code,
+    signup,
+    verification,
+)
 
 
 def routes(static: ASGIApp) -> list[BaseRoute]:
@@ -25,6 +35,9 @@ def routes(static: ASGIApp) -> list[BaseRoute]:
         Route("/signin/resend", signin_code.resend, methods=["POST"]),
         Route("/continue", signin.show_onward),
         Route("/account", account.show),
+        Route("/account/email/resend", email.resend, methods=["POST"]),
+        Route("/email/confirm/{token}", email.show),
+        Route("/email/confirm/{token}", email.submit, methods=["POST"]),
         Route("/signout", account.sign_out, methods=["POST"]),
         Route("/session", session.show),
         Route("/session/gate", session.gate),

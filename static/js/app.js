@@ -3,7 +3,7 @@
 // Not from the page's head: what is read comes before what enlivens it.
 import "../vendor/htmx-4.0.1.min.js";
 
-const OURS = [200, 422, 429, 503]; // statuses whose answers replace the step
+const OURS = [200, 410, 422, 429, 503]; // statuses whose answers replace the step
 const main = document.getElementById("main");
 const status = document.getElementById("status");
 
@@ -164,7 +164,7 @@ document.addEventListener("submit", conceal, { capture: true }); // before htmx 
 
 const enliven = () => {
   for (const button of document.querySelectorAll("[data-reveal]")) button.hidden = false;
-  const step = main?.querySelector("[data-step=verification]");
+  const step = main?.querySelector("[data-step]:has([data-resend-in])");
   if (step && !step.dataset.started) import("./code.js").then(({ start }) => start(step, say));
 };
 

@@ -1,4 +1,4 @@
-/* The code step: counts down to the next text, sends a pasted code, reads it from the text (WebOTP). */
+/* A step with something to send again: counts down to the next text, sends a pasted code, reads it from the text (WebOTP). */
 
 const PAUSE = 500; // ms between the code's arrival and its being sent: long enough to see it
 const JUMP = 2000; // ms by which the clocks may disagree before the server is asked again
@@ -63,7 +63,7 @@ const countDown = (form, say, signal) => {
 const askServer = async (until) => {
   const left = Math.max(0, (until - performance.now()) / 1000);
   try {
-    const answer = await fetch("/verification", { headers: { "HX-Request": "true" } });
+    const answer = await fetch(location.pathname, { headers: { "HX-Request": "true" } });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     return Number(page.querySelector("[data-resend-in]")?.dataset.resendIn ?? left);
   } catch {

@@ -78,7 +78,7 @@ def claims(user: User) -> dict[str, Any]:
         "sub": user.subject,
         "name": user.name,
         "email": user.email,
-        "email_verified": False,  # nobody has confirmed theirs yet
+        "email_verified": user.email_confirmed_at is not None,
         "phone_number": user.phone,
         "phone_number_verified": user.verified_at is not None,
     }

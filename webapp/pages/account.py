@@ -6,28 +6,59 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts.challenges.verifications import Outcome, Verification
+from webapp.accounts.journeys.confirm_email import wait_for_link
 from webapp.accounts.people import phones, sessions
 from webapp.accounts.people.users import User
+from webapp.accounts.policy.rules import whole_seconds
 from webapp.pages import state
 from webapp.pages.step import ACCOUNT, SIGNUP, go, require_visitor
+from webapp.pages.words import Problem
 from webapp.web.templates import page
 
 TEMPLATE = "steps/account.html"
 
 
 async def show(request: Request) -> Response:
-    return render(request, *await require_visitor(request))
+    return await render(request, *await require_visitor(request))
 
 
-def render(request: Request, user: User, verification: Verification) -> Response:
+async def render(
+    request: Request,
+    user: User,
+    verification: Verification,
+    *,
+    notice: str | None = None,
+    problem: Problem | None = None,
+) -> Response:
     """The account as it stands: verified, not yet, or its email somebody else's."""
-    return page(request, TEMPLATE, url=ACCOUNT, **context(user, verification))
+    resend_in = await _wait_for_link(request, user)
+    return page(
+        request,
+        TEMPLATE,
+        url=ACCOUNT,
+        status=problem.status if problem else 200,
+        retry_after=problem.retry_after if problem else None,
+        problem=problem and problem.words,
+        **context(user, verification, resend_in, notice),
+    )
 
 
-def context(user: User, verification: Verification) -> dict[str, Any]:
+async def _wait_for_link(request: Request, user: User) -> int | None:
+    """Seconds until a link to confirm the email may be asked for; None where none is needed."""
+    site = state.site(request)
+    if site.emails is None or user.email_confirmed_at or not user.verified_at:
+        return None
+    return whole_seconds(await wait_for_link(user, site.clock()))
+
+
+def context(
+    user: User, verification: Verification, resend_in: int | None, notice: str | None = None
+) -> dict[str, Any]:
     """What the template needs; ``user`` is there for whatever else a designer shows of a person."""
     verified = user.verified_at is not None
     return {
+        "resend_in": resend_in,
+        "notice": notice,
         "user": user,
         "phone": phones.readable(user.phone),
         "verified": verified,

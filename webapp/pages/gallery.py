@@ -13,6 +13,7 @@ from starlette.responses import Response
 from webapp.accounts.challenges.verifications import Outcome, Verification
 from webapp.accounts.forms import CodeForm, Form, PhoneForm, SigninForm, SignupForm
 from webapp.accounts.journeys.check_code import CodeExpired, WrongCode
+from webapp.accounts.journeys.confirm_email import Confirmation, LinkStatus
 from webapp.accounts.journeys.sign_in import WrongPassword
 from webapp.accounts.people.users import User
 from webapp.accounts.policy import rules
@@ -22,9 +23,10 @@ from webapp.accounts.policy.rules import (
     COOL_DOWNS,
     SENDS_PER_VERIFICATION,
 )
-from webapp.pages import account, errors, phone, signin, signin_code, signup, verification
+from webapp.pages import account, email, errors, phone, signin, signin_code, signup, verification
+from webapp.pages.gallery_emails import SAMPLES
 from webapp.pages.step import form_context
-from webapp.pages.words import SENT_AGAIN, UserError, problem
+from webapp.pages.words import LINK_SENT, SENT_AGAIN, UserError, problem
 from webapp.providers import (
     Blocked,
     Busy,
@@ -131,11 +133,32 @@ def _phone(words: str, typed: str = TYPED["phone"], error: UserError | None = No
     return State(words, phone.TEMPLATE, context)
 
 
-def _account(words: str, outcome: Outcome = Outcome.PENDING, **person: Any) -> State:
+def _account(
+    words: str,
+    outcome: Outcome = Outcome.PENDING,
+    *,
+    resend_in: int | None = None,
+    notice: str | None = None,
+    error: UserError | None = None,
+    **person: Any,
+) -> State:
+    """The account step; ``resend_in`` is there where the email is still to be confirmed."""
+
     def context() -> dict[str, Any]:
-        return account.context(_user(**person), _verification(outcome=outcome))
+        shown = account.context(_user(**person), _verification(outcome=outcome), resend_in, notice)
+        return {"problem": problem(error).words if error else None} | shown
 
     return State(words, account.TEMPLATE, context)
+
+
+def _link(words: str, confirmation: Confirmation, *, signed_in: bool = False) -> State:
+    """The page that a link in an email opens."""
+
+    def context() -> dict[str, Any]:
+        link = LinkStatus(confirmation, TYPED["email"])
+        return email.context(link, "/email/confirm/token", signed_in=signed_in)
+
+    return State(words, email.TEMPLATE, context)
 
 
 def _error(status: int) -> State:
@@ -252,9 +275,37 @@ SIGNIN = {
 }
 ACCOUNT = {
     "account": _account("Verified", verified_at=NOW),
+    "account-unconfirmed": _account("Email still to be confirmed", verified_at=NOW, resend_in=50),
+    "account-link-sent": _account(
+        "Another link sent", verified_at=NOW, resend_in=60, notice=LINK_SENT
+    ),
+    "account-link-too-soon": _account(
+        "Another link asked for too soon",
+        verified_at=NOW,
+        resend_in=25,
+        error=rules.EmailCoolingDown(5 * SECONDS),
+    ),
+    "account-emails-spent": _account(
+        "Too many emails to this address",
+        verified_at=NOW,
+        resend_in=0,
+        error=rules.EmailsSpent(60 * MINUTES),
+    ),
+    "account-confirmed": _account("Email confirmed", verified_at=NOW, email_confirmed_at=NOW),
     "account-unverified": _account("Not verified yet"),
     "account-email-taken": _account("The email has an account", Outcome.EMAIL_TAKEN),
     "account-long": _account("Very long names", verified_at=NOW, name="Ada" * 60, email=LONG_EMAIL),
+}
+LINKS = {
+    "confirm-email": _link("A link that works", Confirmation.OPEN),
+    "confirm-email-done": _link("Confirmed", Confirmation.CONFIRMED),
+    "confirm-email-done-here": _link(
+        "Confirmed, signed in", Confirmation.CONFIRMED, signed_in=True
+    ),
+    "confirm-email-over": _link("A link used or too old", Confirmation.OVER),
+    "confirm-email-over-here": _link(
+        "A link used or too old, signed in", Confirmation.OVER, signed_in=True
+    ),
 }
 ERRORS = {f"error-{status}": _error(status) for status in errors.WORDS}
 
@@ -264,9 +315,10 @@ GROUPS = {
     "Another number": NUMBER,
     "Sign in": SIGNIN,
     "Account": ACCOUNT,
+    "Links in emails": LINKS,
     "Errors": ERRORS,
 }
-STATES = SIGNUP | CODE | NUMBER | SIGNIN | ACCOUNT | ERRORS
+STATES = SIGNUP | CODE | NUMBER | SIGNIN | ACCOUNT | LINKS | ERRORS
 
 
 # --- the pages -------------------------------------------------------------------------------
@@ -274,7 +326,7 @@ STATES = SIGNUP | CODE | NUMBER | SIGNIN | ACCOUNT | ERRORS
 
 async def index(request: Request) -> Response:
     """What there is to look at."""
-    return respond(request, render(request, "sandbox/gallery.html", groups=GROUPS))
+    return respond(request, render(request, "sandbox/gallery.html", groups=GROUPS, emails=SAMPLES))
 
 
 async def show(request: Request) -> Response:

@@ -50,10 +50,10 @@ async def submit(request: Request) -> Response:
         await throttle(request, "checks")
         next_token = await enter_code(state.site(request), *visitor, form.digits, token)
     except EmailTaken:
-        return on_to_the_account(request, *visitor, None)
+        return await on_to_the_account(request, *visitor, None)
     except USER_ERRORS as error:
         return render(request, *visitor, form, problem(error, checking=True))
-    return on_to_the_account(request, *visitor, next_token)
+    return await on_to_the_account(request, *visitor, next_token)
 
 
 async def answer_again(request: Request, form: CodeForm, former: str) -> Response | None:
@@ -68,15 +68,15 @@ async def answer_again(request: Request, form: CodeForm, former: str) -> Respons
     site = state.site(request)
     token = await recover_session(site, former, form.digits)
     visitor = await sessions.visitor(token, site.clock()) if token else None
-    return on_to_the_account(request, *visitor, token) if visitor else None
+    return await on_to_the_account(request, *visitor, token) if visitor else None
 
 
-def on_to_the_account(
+async def on_to_the_account(
     request: Request, user: User, verification: Verification, token: str | None
 ) -> Response:
     """The account step, for a browser that has the session ``token``, if there is a new one."""
     whole = is_fragment(request)
-    response = account.render(request, user, verification) if whole else go(ACCOUNT)
+    response = await account.render(request, user, verification) if whole else go(ACCOUNT)
     if token:
         state.cookie(request).write(response, token)
     return response

@@ -53,6 +53,9 @@ OUR_FAULT = "We cannot send or check codes just now. It is not your fault, and w
 LIMITS: Mapping[type[LimitExceeded], str] = {
     rules.Throttled: f"Too many tries from your network. {KEPT}: try again in {{wait}}",
     rules.CoolingDown: "A code was sent a moment ago. You can ask for another in {wait}",
+    rules.EmailCoolingDown: "An email was sent a moment ago. You can ask for another in {wait}",
+    rules.EmailsSpent: "We have sent as many emails to this address today as we may. "
+    "You can ask for another in {wait}",
     rules.SendsSpent: f"We have sent this code {SENDS_PER_VERIFICATION} times, and the last one "
     "still works. You can ask for a new one in {wait}",
     rules.ChecksSpent: "Too many wrong codes. You can ask for a new code in {wait}",
@@ -104,6 +107,7 @@ SENT_AGAIN: Mapping[Channel, str] = {
     Channel.SMS: "We have sent the code. It can take a minute to arrive.",
     Channel.CALL: "We are calling you with the code.",
 }
+LINK_SENT = "We have emailed you a new link. It can take a minute to arrive."
 
 INVALID = 422
 TOO_MANY = 429

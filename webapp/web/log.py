@@ -4,7 +4,7 @@ import logging
 import re
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import perf_counter
 from typing import TextIO
@@ -117,12 +117,16 @@ class RequestLog:
         app: ASGIApp,
         on_error: Callable[[int], ASGIApp],
         client: Callable[[Scope], tuple[str, ...]],
+        secret_below: Sequence[str] = (),
     ) -> None:
         """``on_error``: given 500, the app that answers with it.
 
         ``client``: tells who asks. The log has the fingerprint of the narrowest network.
+
+        ``secret_below``: the log has no more of a path that begins so, since a token follows.
         """
         self.app, self.on_error, self.client = app, on_error, client
+        self.secret_below = secret_below
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -156,11 +160,15 @@ class RequestLog:
         log.info(
             "request",
             method=scope["method"],
-            path=scope["path"],  # never the query, which strangers and other sites' links fill
+            path=self._path(scope["path"]),  # no query: strangers and other sites' links fill it
             status=status,
             ms=round(seconds * 1000, 1),
             client=fingerprint(scope["networks"][0]),
         )
+
+    def _path(self, path: str) -> str:
+        found = next((start for start in self.secret_below if path.startswith(start)), None)
+        return f"{found}[token]" if found else path
 
 
 class _ResponseTap:

@@ -43,6 +43,8 @@ HARMLESS_DIGITS = re.compile(
     r"(?:19|20)\d\d-[01]\d-[0-3]\d(?:[ ]\d\d)?"  # a date
     r"|(?:[0-9]{1,3}\.){3}[0-9]{1,3}"  # an IPv4 address
 )
+# 256 bits in base64
+TOKEN = re.compile(r"(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[A-Z])[\w-]{43}(?![\w-])")
 CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 CONTROLS_IN_LINES = re.compile(CONTROLS.pattern.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f"))
 
@@ -67,6 +69,7 @@ def scrub(text: str, *, lines: bool = False) -> str:
         text = URL_CREDENTIALS.sub(f"://{REDACTED}@", text)
         text = EMAIL.sub("[email]", text)
     text = ASSIGNED.sub(rf"\1{REDACTED}", text)
+    text = TOKEN.sub("[token]", text)
     text = DIGITS.sub(_without_digits, text)
     return (CONTROLS_IN_LINES if lines else CONTROLS).sub(_escaped, text)
 

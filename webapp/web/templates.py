@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -26,7 +26,7 @@ class Templates:
         """``asset`` makes a static file's URL; ``common`` is there in every template."""
         self.environment = Environment(
             loader=FileSystemLoader(directory),
-            autoescape=True,
+            autoescape=select_autoescape(disabled_extensions=("txt",), default=True),
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
@@ -39,6 +39,7 @@ class Templates:
         return respond(request, self.html(template, context))
 
     def html(self, name: str, context: Mapping[str, Any]) -> str:
+        """The template ``name``, filled in; a ``.txt`` one is plain text."""
         return self.environment.get_template(name).render(context)
 
 

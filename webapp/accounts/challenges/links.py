@@ -15,6 +15,7 @@ from tortoise import fields
 from tortoise.indexes import Index
 from tortoise.models import Model
 
+from webapp.accounts.people import users
 from webapp.accounts.people.users import User
 from webapp.accounts.statements import add, loaded, run
 from webapp.database import serialise
@@ -121,7 +122,7 @@ async def use(token: str, purpose: Purpose, now: datetime) -> Opened | None:
     found = await find(token, purpose)
     if found is None:
         return None
-    user = await User.filter(id=found.user.id).select_for_update().first()
+    user = await users.get_for_update(found.user.id)
     if user is None:
         return None
     rows = await run(

@@ -16,7 +16,7 @@ from tortoise.transactions import in_transaction
 from webapp.accounts.challenges import verifications
 from webapp.accounts.challenges.verifications import Outcome, Verification
 from webapp.accounts.forms import SignupForm
-from webapp.accounts.journeys import prove_phone
+from webapp.accounts.journeys import confirm_email, prove_phone
 from webapp.accounts.journeys.check_code import Check, CodeExpired, check_code, record_right
 from webapp.accounts.journeys.site import SignupOver, Site, tells_database_errors
 from webapp.accounts.people import emails, sessions, users
@@ -151,7 +151,7 @@ async def _join(site: Site, form: SignupForm, digest: str) -> SignedUp | None:
 async def enter_code(
     site: Site, user: User, verification: Verification, code: str, session: str
 ) -> str:
-    """The right code verifies the account, and a text says so.
+    """The right code verifies the account. A text says so, and an email asks for the address.
 
     Returns the token of the session that follows ``session``, to everybody who is at this sign-up
     and sends the right code. Raises ``WrongCode``, ``CodeExpired``, ``EmailTaken``,
@@ -175,7 +175,7 @@ async def _confirm(
     site: Site, user: User, verification: Verification, code: str, token: str
 ) -> None:
     """Verify the account in one transaction. Raises ``EmailTaken`` or ``SignupOver``."""
-    now = site.clock()
+    now, link = site.clock(), confirm_email.prepare_link(site, user)
     try:
         async with in_transaction():
             claimed = await users.claim(user, verification.phone, now)
@@ -185,6 +185,9 @@ async def _confirm(
                 text = texts.confirmation(site.code_name)
                 await site.outbox.write_text(verification.phone, text)
                 await sessions.replace_sessions(user.id, now, token)
+                if link:
+                    await user.refresh_from_db()
+                    await confirm_email.write_link(site, user, link)
     except IntegrityError as error:
         if await _enter_own_account(site, user, verification, token):
             return

@@ -11,6 +11,7 @@ import structlog
 from webapp.accounts.people.passwords import Hasher
 from webapp.accounts.policy.rules import RETRY_AFTER, DatabaseAway, SpendingLimits
 from webapp.accounts.sending.delivery import Outbox
+from webapp.accounts.sending.emails import EmailWriter
 from webapp.database import DATABASE_ERRORS
 from webapp.providers import Verifier
 
@@ -26,6 +27,7 @@ class Site:
 
     verifier: Verifier
     outbox: Outbox
+    emails: EmailWriter | None  # None: no mail server, so nothing that needs an email is offered
     hasher: Hasher
     spending: SpendingLimits
     secret_key: str

@@ -157,6 +157,11 @@ async def claim(user: User, phone: str, now: datetime) -> bool:
     return bool(claimed)
 
 
+async def get_for_update(user_id: int) -> User | None:
+    """The user as it is now, locked until the transaction that is open here ends."""
+    return await User.filter(id=user_id).select_for_update().first()
+
+
 async def confirm_email(user_id: int, address: str, now: datetime) -> bool:
     """Mark the email of a user confirmed: False where ``address`` is no longer theirs, or was."""
     confirmed = await run(

@@ -20,6 +20,10 @@ WRONG_CHECKS_PER_PHONE = 20  # a day
 PHONE_CHANGES = 3
 SIGNUP_LIFETIME = timedelta(days=1)  # never verified: purged after it (ASVS 14.2.7)
 
+# Emails that a person asks for, to one address
+EMAIL_COOL_DOWN = timedelta(minutes=1)
+EMAILS_PER_ADDRESS = 10  # a day, of all that we send to it
+
 # Spending
 BRAKE_WINDOW = timedelta(hours=1)
 BUDGET_WINDOW = timedelta(hours=1)
@@ -123,6 +127,14 @@ class PrefixBraked(LimitExceeded):
 
 class BudgetSpent(LimitExceeded):
     """The site's sends for this hour are used up."""
+
+
+class EmailCoolingDown(LimitExceeded):
+    """The last email with a link was sent a moment ago."""
+
+
+class EmailsSpent(LimitExceeded):
+    """This email address has been sent as many emails today as anybody may ask for."""
 
 
 class ChangesSpent(LimitExceeded):

@@ -62,7 +62,11 @@ class OutboxMessage(Model):
 
     class Meta:
         table = "outbox"
-        indexes = (Index(fields=("state", "next_attempt_at")), Index(fields=("done_at",)))
+        indexes = (
+            Index(fields=("state", "next_attempt_at")),
+            Index(fields=("done_at",)),
+            Index(fields=("to", "created_at")),
+        )
 
 
 async def write(message: OutboxMessage) -> None:
@@ -70,6 +74,12 @@ async def write(message: OutboxMessage) -> None:
     text = message.channel is MessageChannel.TEXT
     message.state = MessageState.PENDING if text else MessageState.QUEUED
     await add(message)
+
+
+async def emails_since(address: str, since: datetime) -> list[datetime]:
+    """When emails to ``address`` were written, from ``since`` on and the oldest first."""
+    emails = OutboxMessage.filter(to=address, channel=MessageChannel.EMAIL, created_at__gt=since)
+    return [email.created_at for email in await emails.order_by("created_at").only("created_at")]
 
 
 async def lease(

@@ -1,0 +1,90 @@
+"""The page that a link to confirm an email address opens, and asking for another link.
+
+The token is in the path, so these pages send no path as a referrer, and the log has the route
+instead of the path. To open the page changes nothing, since mail programs open links by themselves.
+"""
+
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from webapp.accounts.journeys.confirm_email import (
+    Confirmation,
+    LinkStatus,
+    confirm,
+    read_link,
+    send_link,
+)
+from webapp.pages import account, state
+from webapp.pages.step import ACCOUNT, HOME, Redirect, find_visitor, go, require_visitor, throttle
+from webapp.pages.words import LINK_SENT, USER_ERRORS, problem
+from webapp.web.templates import is_fragment, page
+
+CONFIRM = "/email/confirm"
+TEMPLATE = "steps/confirm_email.html"
+GONE = 410
+# Not no-referrer, under which browsers send "Origin: null" with the form; and not the same-origin
+# of other pages, under which our own pages and what stands before them would be told the token.
+REFERRER_POLICY = {"Referrer-Policy": "strict-origin"}
+
+
+async def show(request: Request) -> Response:
+    return await render(request, await read_link(state.site(request), token_of(request)))
+
+
+async def submit(request: Request) -> Response:
+    link = await confirm(state.site(request), token_of(request))
+    if link.confirmation is Confirmation.OVER or is_fragment(request):
+        return await render(request, link)
+    response = go(url_of(request))
+    response.headers.update(REFERRER_POLICY)
+    return response
+
+
+def token_of(request: Request) -> str:
+    return str(request.path_params["token"])
+
+
+def url_of(request: Request) -> str:
+    """The page's own URL, in which a token of a stranger's making is encoded again."""
+    return f"{CONFIRM}/{quote(token_of(request), safe='')}"
+
+
+async def render(request: Request, link: LinkStatus) -> Response:
+    """The page as the link stands; its ways on depend on who is signed in at this browser."""
+    visitor, url = await find_visitor(request), url_of(request)
+    response = page(
+        request,
+        TEMPLATE,
+        url=url,
+        status=GONE if link.confirmation is Confirmation.OVER else 200,
+        **context(link, url, signed_in=bool(visitor and visitor.user.verified_at)),
+    )
+    response.headers.update(REFERRER_POLICY)
+    return response
+
+
+def context(link: LinkStatus, url: str, *, signed_in: bool) -> dict[str, Any]:
+    """What the template needs; ``url`` is the page's own."""
+    return {
+        "state": link.confirmation,
+        "address": link.address,
+        "action": url,
+        "signed_in": signed_in,
+    }
+
+
+async def resend(request: Request) -> Response:
+    user, verification = await require_visitor(request)
+    if not user.verified_at:
+        raise Redirect(HOME)
+    try:
+        await throttle(request, "resends")
+        await send_link(state.site(request), user)
+    except USER_ERRORS as error:
+        return await account.render(request, user, verification, problem=problem(error))
+    if is_fragment(request):
+        return await account.render(request, user, verification, notice=LINK_SENT)
+    return go(ACCOUNT)

@@ -1,0 +1,55 @@
+"""Every email that we send, as HTML and as text. Development only."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from webapp.accounts.sending.emails import EmailWriter
+from webapp.pages import state
+from webapp.providers import Email
+from webapp.web.templates import respond
+
+ADDRESS, TOKEN = "ada@example.com", "0123456789-abcdefghijklmnopqrstuvwxyz_ABCDE"
+# An email has its styles in itself.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
+)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One email: its words for the index, and how it is written."""
+
+    words: str
+    write: Callable[[EmailWriter], Email]
+
+
+SAMPLES: Mapping[str, Sample] = {
+    "confirm-email": Sample(
+        "Confirms an address, after sign-up and when asked for",
+        lambda writer: writer.confirm_email(ADDRESS, TOKEN),
+    ),
+}
+
+
+async def show(request: Request) -> Response:
+    """One email, as a mail program shows its HTML."""
+    response = respond(request, _written(request).html)
+    response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    return response
+
+
+async def show_text(request: Request) -> Response:
+    """The same as plain text, after its subject."""
+    email = _written(request)
+    return PlainTextResponse(f"Subject: {email.subject}\n\n{email.text}")
+
+
+def _written(request: Request) -> Email:
+    sample, writer = SAMPLES.get(request.path_params["name"]), state.site(request).emails
+    if sample is None or writer is None:
+        raise HTTPException(404)
+    return sample.write(writer)
