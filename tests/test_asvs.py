@@ -591,6 +591,58 @@ async def test_a_code_proves_only_the_number_that_it_was_sent_to(
     assert (await visitor.visit("/account")).verified is False
 
 
+# What happens while the vendor is asked
+
+
+@pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
+@pytest.mark.parametrize("fault", ["", "21211"], ids=["sent", "refused"])
+async def test_a_sign_up_purged_while_its_number_is_changed_leads_back_to_the_form(
+    visitor: Visitor, wire: Vendor, clock: Clock, fault: str
+) -> None:
+    """It is a day old when its person, who was here all the time, changes the number."""
+    await sign_up(visitor)
+    for _ in range(2):
+        clock.advance(12 * 3600)
+        await visitor.visit("/verification/phone")
+    clock.advance(1)
+    if fault:
+        wire.sandbox.fail(fault)
+    slow = wire.hold("Verifications", acted="after")
+    changed = {"country": "GB", "phone": OTHER_NUMBER}
+    changing = asyncio.create_task(visitor.post("/verification/phone", changed))
+    await slow.reached()
+    await purge(clock())
+    assert await User.all().count() == 0
+    slow.let_go()
+    assert (await changing).status in {200, 422}
+    page = await visitor.visit("/")
+    assert (page.status, page.step) == (200, "signup")
+
+
+@pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
+async def test_a_database_that_fails_after_the_text_went_out_costs_nobody_the_form(
+    visitor: Visitor, wire: Vendor, app: Starlette, clock: Clock, phone: Phone
+) -> None:
+    await visitor.visit("/")
+    slow = wire.hold("Verifications")
+    sending = asyncio.create_task(visitor.submit("/signup", **ADA))
+    await slow.reached()
+    connection = app.state.database.connection
+    await connection.execute_query("ALTER TABLE verifications RENAME TO away")
+    slow.let_go()
+    page = await sending
+    await connection.execute_query("ALTER TABLE away RENAME TO verifications")
+    assert (page.status, page.step) == (503, "signup")
+    assert "Nothing you typed is lost" in page.text
+    assert 'value="ada@example.com"' in page.response.text
+    page = await visitor.submit("/signup", **ADA)
+    assert (page.status, page.step) == (200, "verification")
+    assert len(await phone.texts(NUMBER)) == 1, "It may be the one that came."
+    clock.advance(30)
+    await visitor.post("/verification/resend", {})
+    assert (await verify(visitor, phone)).verified is True
+
+
 # Who has an account (6.3.8)
 
 

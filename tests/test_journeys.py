@@ -505,6 +505,37 @@ async def test_a_vendor_out_of_reach_costs_the_person_nothing_but_another_try(
     assert (await verify(visitor, phone)).verified is True
 
 
+STILL_WORKS = "the last one still works"
+
+
+@pytest.mark.parametrize("provider", ["twilio"])
+@BOTH_WAYS
+async def test_a_number_that_had_the_vendors_sends_is_told_what_fits_what_the_person_has(
+    visitor: Visitor, phone: Phone, sandbox: Sandbox, clock: Clock
+) -> None:
+    sandbox.fail("60203")
+    page = await sign_up(visitor)
+    assert (page.status, page.step) == (429, "signup")
+    assert "several codes" in page.text
+    assert STILL_WORKS not in page.text, "There is no field for it."
+    assert (await visitor.submit("/signup", **ADA)).step == "verification"
+    sandbox.fail("60203")
+    page = await visitor.post("/verification/phone", {"country": "GB", "phone": OTHER_NUMBER})
+    assert (page.status, page.step) == (429, "phone")
+    assert STILL_WORKS not in page.text
+    clock.advance(30)
+    sandbox.fail("60203")
+    page = await visitor.post("/verification/resend", {})
+    assert (page.status, page.step) == (429, "verification")
+    assert STILL_WORKS in page.text
+    assert (await verify(visitor, phone)).verified is True
+
+
+@ON_SQLITE
+async def test_the_page_says_that_the_code_is_for_nobody_else(visitor: Visitor) -> None:
+    assert "Never tell anybody the code" in (await sign_up(visitor)).text
+
+
 async def test_a_check_that_did_not_reach_the_vendor_costs_no_try(
     visitor: Visitor, phone: Phone, sandbox: Sandbox, clock: Clock
 ) -> None:

@@ -184,7 +184,7 @@ def _verification(**unusual: Any) -> Verification:
 
 
 def _with_error(form: Form, error: UserError | None, *, checking: bool = False) -> dict[str, Any]:
-    return form_context(form, problem(error, checking=checking) if error else None)
+    return form_context(form, problem(error, checking=checking, has_code=True) if error else None)
 
 
 READY: dict[str, Any] = {"next_send_at": NOW}

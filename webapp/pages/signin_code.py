@@ -88,11 +88,12 @@ def _onward(request: Request, entered: CodeEntered) -> Response:
 async def resend(request: Request) -> Response:
     user, verification = await require_half_signed_in(request)
     site, channel = state.site(request), channel_in(request, await posted(request))
+    has_code = not verification.never_sent
     try:
         await throttle(request, "resends")
         verification = await resend_code(site, user, verification, channel)
     except USER_ERRORS as error:
-        return render(request, user, verification, problem=problem(error))
+        return render(request, user, verification, problem=problem(error, has_code=has_code))
     if is_fragment(request):
         return render(request, user, verification, notice=SENT_AGAIN[channel])
     return go(SIGNIN_CODE)

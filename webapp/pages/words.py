@@ -46,7 +46,7 @@ def span(time: timedelta) -> str:
 
 
 KEPT = "Nothing you typed is lost"
-LAST_WORKS = "This number has been sent several codes, and the last one still works"
+STILL_WORKS = ", and the last one still works"  # for {works}, where the person can enter it
 NEW_CODE = f"You can ask for a new code in {span(CODE_LIFETIME)}"
 OUR_FAULT = "We cannot send or check codes just now. It is not your fault, and we have been told"
 
@@ -56,8 +56,8 @@ LIMITS: Mapping[type[LimitExceeded], str] = {
     rules.EmailCoolingDown: "An email was sent a moment ago. You can ask for another in {wait}",
     rules.EmailsSpent: "We have sent as many emails to this address today as we may. "
     "You can ask for another in {wait}",
-    rules.SendsSpent: f"We have sent this code {SENDS_PER_VERIFICATION} times, and the last one "
-    "still works. You can ask for a new one in {wait}",
+    rules.SendsSpent: f"We have sent this code {SENDS_PER_VERIFICATION} times{{works}}. "
+    "You can ask for a new one in {wait}",
     rules.ChecksSpent: "Too many wrong codes. You can ask for a new code in {wait}",
     rules.PhoneSendsSpent: "This number has been sent too many codes today. Try again in {wait}",
     rules.PhoneChecksSpent: "Too many wrong codes were entered for this number today. "
@@ -83,7 +83,7 @@ NUMBER: Mapping[type[ProviderError], str] = {
     OptedOut: "This number has asked not to be texted. Text START to us from it, or use another",
 }
 VENDOR: Mapping[type[ProviderError], tuple[int, str]] = {
-    TooManySends: (429, f"{LAST_WORKS}. {NEW_CODE}"),
+    TooManySends: (429, f"This number has been sent several codes{{works}}. {NEW_CODE}"),
     TooManyChecks: (429, f"Too many wrong codes. {NEW_CODE}"),
     Gone: (422, "This code is over. Ask for a new one"),
     Busy: (503, f"Our text service is busy. {KEPT}: try again in a moment"),
@@ -124,8 +124,12 @@ class Problem:
     retry_after: int | None = None  # seconds
 
 
-def problem(error: UserError, *, checking: bool = False) -> Problem:
-    """The words for ``error``; ``checking`` a code rather than sending one."""
+def problem(error: UserError, *, checking: bool = False, has_code: bool = False) -> Problem:
+    """The words for ``error``; ``checking`` a code rather than sending one.
+
+    ``has_code``: a code went out before, which the person can enter on this page.
+    """
+    works = STILL_WORKS if has_code else ""
     match error:
         case WrongCode():
             tries = "1 try" if error.left == 1 else f"{error.left} tries"
@@ -135,22 +139,22 @@ def problem(error: UserError, *, checking: bool = False) -> Problem:
         case CodeExpired():
             return Problem(INVALID, EXPIRED)
         case LimitExceeded():
-            return _limit(error)
+            return _limit(error, works)
         case _:
-            return _not_checked(error) if checking else _not_sent(error)
+            return _not_checked(error) if checking else _not_sent(error, works)
 
 
-def _limit(error: LimitExceeded) -> Problem:
-    words = LIMITS[type(error)].format(wait=span(error.wait or RETRY_AFTER))
+def _limit(error: LimitExceeded, works: str) -> Problem:
+    words = LIMITS[type(error)].format(wait=span(error.wait or RETRY_AFTER), works=works)
     status = UNAVAILABLE if isinstance(error, OURS) else TOO_MANY
     return Problem(status, words, retry_after=error.seconds)
 
 
-def _not_sent(error: ProviderError) -> Problem:
+def _not_sent(error: ProviderError, works: str) -> Problem:
     if words := NUMBER.get(type(error)):
         return Problem(INVALID, words, "phone")
     status, words = VENDOR[type(error)]
-    return _vendor_problem(status, MAYBE_SENT if error.maybe_sent else words, error)
+    return _vendor_problem(status, MAYBE_SENT if error.maybe_sent else words, error, works)
 
 
 def _not_checked(error: ProviderError) -> Problem:
@@ -160,10 +164,10 @@ def _not_checked(error: ProviderError) -> Problem:
     return _vendor_problem(status, NOT_CHECKED if error.maybe_sent else words, error)
 
 
-def _vendor_problem(status: int, words: str, error: ProviderError) -> Problem:
+def _vendor_problem(status: int, words: str, error: ProviderError, works: str = "") -> Problem:
     wait = _wait(error, status)
     told = timedelta(seconds=wait) if wait else RETRY_AFTER
-    return Problem(status, words.format(wait=span(told)), retry_after=wait)
+    return Problem(status, words.format(wait=span(told), works=works), retry_after=wait)
 
 
 def _wait(error: ProviderError, status: int) -> int | None:
