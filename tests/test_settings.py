@@ -65,6 +65,27 @@ def test_the_development_secret_is_made_once(
     assert Settings.load({}, development=True).secret_key == first
 
 
+@pytest.mark.parametrize("obstacle", ["unreadable", "a folder", "no room for it", "too short"])
+def test_a_secret_that_cannot_be_kept_is_told_in_words(
+    obstacle: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / ".secret_key"
+    if obstacle == "unreadable":
+        file.write_bytes(b"\xff" * 40)
+    elif obstacle == "a folder":
+        file.mkdir()
+    elif obstacle == "no room for it":  # root may write into any folder but into none that is gone
+        tmp_path.rmdir()
+    else:
+        file.write_text("short")
+    with pytest.raises(SettingsError) as raised:
+        Settings.load({}, development=True)
+    (fault,) = raised.value.faults
+    assert fault.startswith("SECRET_KEY: ")
+    assert ".secret_key" in fault
+
+
 def test_an_empty_production_environment_names_all_that_is_missing_at_once() -> None:
     with pytest.raises(SettingsError) as refused:
         Settings.load({})

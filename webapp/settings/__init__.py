@@ -35,13 +35,17 @@ TWILIO = ("VERIFY_PROVIDER=twilio", "MESSENGER=twilio")  # either needs the acco
 
 
 def _development_secret(_: Mapping[str, Any]) -> str:
-    """Made once and kept, so that a restart signs nobody out."""
+    """Made once and kept, so that a restart signs nobody out. Raises ``ValueError``."""
     try:
         if not DEV_SECRET_FILE.exists():
+            DEV_SECRET_FILE.touch(mode=0o600)
             DEV_SECRET_FILE.write_text(token_urlsafe(32))
-        return DEV_SECRET_FILE.read_text().strip()
+        return values.secret(DEV_SECRET_FILE.read_text().strip())
     except OSError as error:
-        raise ValueError(f"cannot be kept in {DEV_SECRET_FILE}: {error.strerror}") from None
+        why = f"{error.strerror}: it is made where `dev` is started. Set SECRET_KEY instead"
+        raise ValueError(f"cannot be kept in {DEV_SECRET_FILE}: {why}") from None
+    except ValueError:
+        raise ValueError(f"{DEV_SECRET_FILE} holds no secret. Delete the file") from None
 
 
 def _local_origin(read: Mapping[str, Any]) -> str:
