@@ -10,6 +10,7 @@ from webapp.providers.registry import MESSENGERS, VERIFIERS
 from webapp.settings import Settings, SettingsError
 from webapp.settings.declaration import Setting, declared_by
 
+APP_SECRET = "Zk3v9Qx7Lr2Wm8Yb5Tn1Hc6Jd4Fs0GpKe7Ua3Xi"
 SQLITE = "sqlite://app.sqlite3"
 
 
@@ -162,6 +163,21 @@ def test_an_empty_production_environment_names_all_that_is_missing_at_once() -> 
         ("MAIL_FROM", "Example <no-reply@example.com"),
         ("MAIL_FROM", "nö-reply@example.com"),
         ("MAIL_FROM", "no-reply@example.com\r\nBcc: eve@example.com"),
+        ("CONTINUE_URL", "/account"),
+        ("CONTINUE_URL", "javascript:alert(1)"),
+        ("CONTINUE_URL", "https://user@example.com/"),
+        ("RETURN_ORIGINS", "https://app.example.com/path"),
+        ("RETURN_ORIGINS", "https://app.example.com,*"),
+        ("RETURN_ORIGINS", "null"),
+        ("OIDC_CLIENTS", "shop"),
+        ("OIDC_CLIENTS", f"shop {APP_SECRET}"),
+        ("OIDC_CLIENTS", "shop short https://shop.example.com/callback"),
+        ("OIDC_CLIENTS", f"sh:op {APP_SECRET} https://shop.example.com/callback"),
+        ("OIDC_CLIENTS", f"shop {APP_SECRET} http://shop.example.com/callback"),
+        ("OIDC_CLIENTS", f"shop {APP_SECRET} https://shop.example.com/callback#top"),
+        ("OIDC_CLIENTS", f"shop {APP_SECRET} https://user@shop.example.com/callback"),
+        ("OIDC_CLIENTS", f"shop {APP_SECRET} myapp://callback"),
+        ("OIDC_CLIENTS", f"a {APP_SECRET} https://a.b;a {APP_SECRET} https://a.c"),
         ("LOG_FORMAT", "xml"),
         ("OUTBOX_IN_WEB", "yes"),
         ("PROVIDER_TIMEOUT", "0"),
@@ -301,6 +317,38 @@ def test_an_email_comes_from_an_address_with_or_without_a_name(sender: str) -> N
 
 def test_a_mail_server_needs_a_sender() -> None:
     assert faults(SMTP_URL="smtp://localhost:25") == ["MAIL_FROM: is missing: SMTP_URL needs it"]
+
+
+def test_applications_are_read_from_lines_or_semicolons() -> None:
+    shop, blog = (
+        f"shop {APP_SECRET} https://a.b/c https://a.b/d",
+        f"blog {APP_SECRET} http://[::1]:1",
+    )
+    for text in (f"{shop};{blog}", f"\n{shop}\n\n  {blog};"):
+        clients = production(OIDC_CLIENTS=text).oidc_clients
+        assert [client.client_id for client in clients] == ["shop", "blog"]
+        assert clients[0].redirect_uris == ("https://a.b/c", "https://a.b/d")
+        assert APP_SECRET not in repr(clients)
+
+
+WEBHOOK = {
+    "WEBHOOK_URL": "https://app.example.com/hooks?a=1",
+    "WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+}
+
+
+def test_events_need_a_url_and_a_secret() -> None:
+    assert production(**WEBHOOK).webhook_url == WEBHOOK["WEBHOOK_URL"]
+    assert production(**WEBHOOK | {"WEBHOOK_URL": "http://127.0.0.1:3000"}).webhook_url
+    for changes, variable in (
+        ({"WEBHOOK_URL": None}, "WEBHOOK_URL"),
+        ({"WEBHOOK_SECRET": None}, "WEBHOOK_SECRET"),
+        ({"WEBHOOK_URL": "http://app.example.com"}, "WEBHOOK_URL"),
+        ({"WEBHOOK_SECRET": "whsec_short"}, "WEBHOOK_SECRET"),
+        ({"WEBHOOK_SECRET": WEBHOOK["WEBHOOK_SECRET"][6:]}, "WEBHOOK_SECRET"),
+    ):
+        (fault,) = faults(**{**WEBHOOK, **changes})
+        assert fault.startswith(f"{variable}: ")
 
 
 def test_countries_are_read_in_any_case_and_spacing() -> None:

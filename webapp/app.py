@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Route
 
+from webapp.accounts.events import Unheard
 from webapp.accounts.forms import EXPECTED_CODE_LENGTH
 from webapp.accounts.journeys.site import Site
 from webapp.accounts.people.passwords import Hasher
@@ -43,6 +44,7 @@ from webapp.clients.oidc.errors import (
     answer_oauth_error,
     answer_untrusted,
 )
+from webapp.clients.webhooks import WebhookCarrier, Webhooks
 from webapp.database import DATABASE_ERRORS, Database
 from webapp.middleware import middleware
 from webapp.pages import errors
@@ -175,6 +177,7 @@ def _assemble(
         verifier=state.providers.verifier,
         outbox=state.outbox,
         emails=_email_writer(settings, templates),
+        events=Webhooks(state.outbox) if settings.webhook_url else Unheard(),
         hasher=Hasher(hash_threads(settings)),
         spending=spending,
         secret_key=settings.secret_key,
@@ -200,6 +203,8 @@ def _carriers(providers: Providers, spending: SpendingLimits) -> dict[MessageCha
     }
     if providers.mailer:
         carriers[MessageChannel.EMAIL] = EmailCarrier(providers.mailer)
+    if providers.webhook:
+        carriers[MessageChannel.WEBHOOK] = WebhookCarrier(providers.webhook)
     return carriers
 
 

@@ -1,6 +1,7 @@
 """What is wrong with a deployment, a line for each fault."""
 
 from collections.abc import AsyncIterator
+from secrets import token_hex
 from urllib.parse import unquote, urlsplit
 
 import redis.asyncio as redis
@@ -8,9 +9,12 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from webapp.app import Ports, connect_providers
+from webapp.app import Ports, connect_providers, utcnow
+from webapp.clients.webhooks import TEST, payload
 from webapp.database import Database
 from webapp.doctor import front_door
+from webapp.providers import SetupFault
+from webapp.providers.webhook import WebhookEndpoint
 from webapp.schema import UNUSABLE, mismatches
 from webapp.settings import Settings, misspelt
 
@@ -41,9 +45,12 @@ async def examine(settings: Settings) -> AsyncIterator[str]:
 
 def remarks(settings: Settings) -> list[str]:
     """What is no fault, but good to know."""
-    if settings.smtp_url:
-        return []
-    return ["SMTP_URL: is not set, so no email is sent, and what needs one is not offered"]
+    said = []
+    if not settings.smtp_url:
+        said.append("SMTP_URL: is not set, so no email is sent, and what needs one is not offered")
+    if settings.webhook_url:
+        said.append("WEBHOOK_URL: took a test event, signed with WEBHOOK_SECRET")
+    return said
 
 
 async def _database(settings: Settings) -> AsyncIterator[str]:
@@ -78,11 +85,17 @@ async def _providers(settings: Settings) -> AsyncIterator[str]:
             *await providers.verifier.examine(settings.allowed_countries),
             *await providers.messenger.examine(settings.allowed_countries),
             *(await providers.mailer.examine() if providers.mailer else ()),
+            *(await _webhook(providers.webhook) if providers.webhook else ()),
         ]
     finally:
         await providers.aclose()
     for fault in dict.fromkeys(faults):  # one account may carry both
         yield f"{fault.variable}: {fault.words}"
+
+
+async def _webhook(endpoint: WebhookEndpoint) -> list[SetupFault]:
+    now = utcnow()
+    return await endpoint.examine(f"msg_{token_hex(16)}", payload(TEST, {}, now))
 
 
 async def _redis(url: str) -> str | None:

@@ -79,6 +79,7 @@ class VendorClient:
         until: float | None = None,
         params: Mapping[str, Any] | None = None,
         data: Mapping[str, Any] | None = None,
+        content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         auth: tuple[str, str] | None = None,
     ) -> Answer:
@@ -93,7 +94,13 @@ class VendorClient:
         self._in_flight += 1
         try:
             request = self._transport.request(
-                method, self._at(url), params=params, data=data, headers=headers, auth=auth
+                method,
+                self._at(url),
+                params=params,
+                data=data,
+                content=content,
+                headers=headers,
+                auth=auth,
             )
             with self._circuit(name).guard():
                 return await self._with_retries(

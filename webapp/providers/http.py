@@ -55,6 +55,7 @@ class HttpTransport:
         *,
         params: Mapping[str, Any] | None = None,
         data: Mapping[str, Any] | None = None,
+        content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         auth: tuple[str, str] | None = None,
     ) -> httpx.Request:
@@ -67,6 +68,7 @@ class HttpTransport:
             url,
             params=params or None,
             data=data,
+            content=content,
             headers=whole,
             extensions=dict(self._extensions),
         )

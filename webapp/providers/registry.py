@@ -5,7 +5,7 @@ from datetime import datetime
 
 import httpx
 
-from webapp.providers import Mailer, Messenger, Verifier
+from webapp.providers import Mailer, Messenger, Verifier, webhook
 from webapp.providers.authy import Authy
 from webapp.providers.client import Connect, VendorClient
 from webapp.providers.codes import Codes
@@ -13,6 +13,7 @@ from webapp.providers.http import HttpTransport
 from webapp.providers.smtp import Dial, SmtpMailer
 from webapp.providers.twilio import TwilioMessages, TwilioVerify
 from webapp.providers.vonage import VonageMessages
+from webapp.providers.webhook import WebhookEndpoint
 from webapp.settings import Settings
 
 # By the names that VERIFY_PROVIDER and MESSENGER have. Our own `codes` need a messenger and stand
@@ -29,7 +30,7 @@ MESSENGERS: Mapping[str, Callable[[Settings, Connect], Messenger]] = {
 
 
 class Providers:
-    """The verifier, messenger and mailer that the settings choose; there may be no mailer."""
+    """The verifier, messenger, mailer and webhook that the settings choose, if they name any."""
 
     def __init__(
         self,
@@ -56,6 +57,16 @@ class Providers:
         self.mailer: Mailer | None = (
             SmtpMailer.from_settings(settings, clock, dial) if settings.smtp_url else None
         )
+        self.webhook = self._webhook(transport) if settings.webhook_url else None
+
+    def _webhook(self, transport: httpx.AsyncBaseTransport | None) -> WebhookEndpoint:
+        """The owner's endpoint, over connections of its own: it may take longer than a vendor."""
+        self._webhook_transport = HttpTransport(webhook.TIMEOUT, transport)
+        client = VendorClient(
+            "webhook", self._webhook_transport, clock=self._clock, sleep=self._sleep
+        )
+        url, secret = self._settings.webhook_url, self._settings.webhook_secret
+        return WebhookEndpoint(url, secret, client, self._clock)
 
     def _client(self, vendor: str) -> VendorClient:
         """The vendor's one client; its base URL is the setting that is named after the vendor."""
@@ -69,3 +80,5 @@ class Providers:
     async def aclose(self) -> None:
         """Close every connection."""
         await self._transport.aclose()
+        if self.webhook:
+            await self._webhook_transport.aclose()

@@ -217,6 +217,19 @@ class Settings:
         secret=True,
     )
 
+    webhook_url: str = setting(
+        "where events of accounts are posted to, signed by the Standard Webhooks specification",
+        urls.link,
+        needed_with=("WEBHOOK_SECRET",),
+        secret=True,
+    )
+    webhook_secret: str = setting(
+        "the key of the signatures: `whsec_` and 24 to 64 random bytes in base64",
+        values.webhook_secret,
+        needed_with=("WEBHOOK_URL",),
+        secret=True,
+    )
+
     allowed_countries: frozenset[str] = setting(
         "ISO 3166 codes of the countries that may receive codes, separated by commas; `GB` and "
         "`US` include their territories with the same calling code",
@@ -319,6 +332,9 @@ def _contradictions(settings: Settings) -> Iterator[tuple[str, str]]:
     yield from missing(settings, development=development)
     if settings.verify_provider == "sandbox" and not development:
         yield "VERIFY_PROVIDER", "sandbox is for development only"
+    hook = urlsplit(settings.webhook_url)
+    if hook.scheme == "http" and not development and not urls.is_loopback(hook.hostname or ""):
+        yield "WEBHOOK_URL", "must be https in production: events have emails and phone numbers"
     url = urlsplit(settings.base_url)
     if url.scheme == "http" and not development and not urls.is_loopback(url.hostname or ""):
         yield "BASE_URL", "must be https in production"

@@ -1,5 +1,6 @@
 """From the text of a variable to its value: each raises ``ValueError`` saying what it must be."""
 
+import base64
 import re
 from collections.abc import Callable
 from email.policy import SMTP
@@ -115,3 +116,14 @@ def countries(text: str) -> frozenset[str]:
     if unknown := sorted(codes - SUPPORTED_REGIONS):
         raise ValueError(f"not ISO 3166 country codes with phone numbers: {', '.join(unknown)}")
     return codes
+
+
+def webhook_secret(text: str) -> str:
+    """A key of the Standard Webhooks specification."""
+    try:
+        key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        key = b""
+    if not (text.startswith("whsec_") and 24 <= len(key) <= 64):  # noqa: PLR2004
+        raise ValueError("must be whsec_ and 24 to 64 random bytes in base64")
+    return text

@@ -15,6 +15,7 @@ from tortoise.transactions import in_transaction
 
 from webapp.accounts.challenges import verifications
 from webapp.accounts.challenges.verifications import Outcome, Verification
+from webapp.accounts.events import AccountEvent
 from webapp.accounts.forms import SignupForm
 from webapp.accounts.journeys import confirm_email, prove_phone
 from webapp.accounts.journeys.check_code import Check, CodeExpired, check_code, record_right
@@ -184,6 +185,7 @@ async def _confirm(
                 await verifications.approve(verification)
                 text = texts.confirmation(site.code_name)
                 await site.outbox.write_text(verification.phone, text)
+                await site.events.write(AccountEvent.VERIFIED, user, now)
                 await sessions.replace_sessions(user.id, now, token)
                 if link:
                     await user.refresh_from_db()

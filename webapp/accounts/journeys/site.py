@@ -8,6 +8,7 @@ from typing import ParamSpec, TypeVar
 
 import structlog
 
+from webapp.accounts.events import Events
 from webapp.accounts.people.passwords import Hasher
 from webapp.accounts.policy.rules import RETRY_AFTER, DatabaseAway, SpendingLimits
 from webapp.accounts.sending.delivery import Outbox
@@ -28,6 +29,7 @@ class Site:
     verifier: Verifier
     outbox: Outbox
     emails: EmailWriter | None  # None: no mail server, so nothing that needs an email is offered
+    events: Events
     hasher: Hasher
     spending: SpendingLimits
     secret_key: str

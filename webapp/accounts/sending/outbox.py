@@ -134,8 +134,11 @@ async def record_end(message: OutboxMessage, state: MessageState, now: datetime)
 
 
 def _kept_words(message: OutboxMessage) -> tuple[str, str]:
-    """Body and HTML as they stay in the table: an email may hold a link that still works."""
-    return ("", "") if message.channel is MessageChannel.EMAIL else (message.body, message.html)
+    """Body and HTML as they stay in the table: nothing of emails, which may hold a link that still
+    works, nor of webhooks, which tell of a person.
+    """
+    text = message.channel is MessageChannel.TEXT
+    return (message.body, message.html) if text else ("", "")
 
 
 async def postpone(message: OutboxMessage, until: datetime) -> None:
