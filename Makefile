@@ -63,6 +63,7 @@ test: setup $(if $(shell command -v npm),$(BROWSER_TOOLS))
 	@for browser in chromium-headless-shell chromium chromium-browser google-chrome; do \
 		command -v $$browser >/dev/null && exit; done; $(call install,chromium-headless-shell); \
 		command -v chromium-headless-shell >/dev/null || $(call install,chromium)
+	@command -v firefox-esr >/dev/null || command -v firefox >/dev/null || $(call install,firefox-esr)
 	@command -v redis-server >/dev/null || $(call install,redis-server)
 	@command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || $(call install,nginx-light)
 	@command -v caddy >/dev/null || $(call install,caddy)

@@ -61,3 +61,18 @@ async def test_the_first_heading_of_a_page_is_its_only_h1(
     headings = {path: [node.tag for node in page.css("h1, h2, h3")] for path, page in pages.items()}
     assert {path: tags for path, tags in headings.items() if tags.count("h1") != 1} == {}
     assert {path: tags for path, tags in headings.items() if tags[0] != "h1"} == {}
+
+
+async def test_while_a_code_is_awaited_confirm_is_the_only_button_of_its_weight(
+    pages: dict[str, LexborHTMLParser],
+) -> None:
+    for state in ("code", "code-call", "code-wrong", "code-resent"):
+        buttons = pages[f"/sandbox/gallery/{state}"].css("main .button")
+        assert [button.text() for button in buttons] == ["Confirm"]
+
+
+async def test_whoever_enters_a_code_is_told_not_to_share_it(
+    pages: dict[str, LexborHTMLParser],
+) -> None:
+    for path, hint in every(pages, "#code-hint"):
+        assert "Don’t share it" in hint.text(), path

@@ -33,37 +33,43 @@ document.addEventListener("htmx:before:swap", (event) => {
   const { ctx, tasks } = event.detail;
   const { status: code } = ctx.response;
   if (isStep(ctx.target) ? isOurs(ctx) : code === 200) {
-    tasks.forEach(leaveFocus);
-    tasks.forEach(keepPassword);
+    tasks.forEach(dropAutofocus);
+    if (isStep(ctx.target)) tasks.forEach(keepElements);
     return follow(ctx);
   }
   event.preventDefault();
   if (isStep(ctx.target)) showTrouble(ctx, code >= 500 || code < 400 ? "busy" : "refused");
 });
 
-// `autofocus` is for whole pages: in a page that has focus already, browsers complain of it.
-const leaveFocus = ({ fragment }) => {
+// `autofocus` is for whole pages. In a page that already has focus, browsers log a warning about it.
+const dropAutofocus = ({ fragment }) => {
   for (const element of fragment.querySelectorAll("[autofocus]")) element.removeAttribute("autofocus");
 };
 
-// The server never sends a password back. Where only we stood in the way, the typed one stays.
-const keepPassword = ({ fragment }) => {
-  const now = fragment.querySelector("[data-keeps]");
-  const was = now && document.getElementById(now.id);
-  if (was) now.value = was.value;
+// The same step again is merged into the one shown: a field that has the focus keeps it, and so a
+// phone keeps its keyboard open.
+const keepElements = (task) => {
+  if (nameOf(task.fragment.querySelector("[data-step]")) !== shown) return;
+  task.swapSpec.style = "innerMorph";
+  task.transition = task.swapSpec.transition = false;
+};
+
+// The server never sends a password back. It stays only where nothing was wrong with what was typed.
+const clearPasswords = (step) => {
+  for (const field of step.querySelectorAll("[type=password]:not([data-keeps])")) field.value = "";
 };
 
 document.addEventListener("htmx:after:settle", (event) => {
   if (isStep(event.target)) placeFocus();
 });
 
-// Address and title change with the step, where htmx would wait until it has glided in.
+// Address and title change at once. htmx would wait until the step has finished moving in.
 const follow = ({ hx, title }) => {
   if (hx?.replaceurl?.startsWith("/")) history.replaceState(null, "", hx.replaceurl);
   if (title) document.title = title;
 };
 
-/* Focus: the summary of what is wrong, else the new step's heading, else where it was. */
+/* Focus: the summary of errors; or the one field in error; or a new step's heading; or where it was. */
 
 const nameOf = (step) => `${step?.dataset.step} ${step?.dataset.state}`;
 let shown = nameOf(main?.firstElementChild);
@@ -72,15 +78,42 @@ const placeFocus = () => {
   const step = main.firstElementChild;
   const isNew = nameOf(step) !== shown;
   shown = nameOf(step);
+  clearPasswords(step);
   const summary = step.querySelector("[data-summary]");
-  const heading = step.querySelector("h1");
-  if (summary) summary.focus();
-  else if (isNew || !main.contains(document.activeElement)) heading.focus({ preventScroll: true });
-  if (isNew && !summary) scrollTo(0, 0);
+  const field = step.querySelector("[aria-invalid]");
+  if (summary) focusOn(summary, summary, "start");
+  else if (field) focusOn(field, field.closest(".field"), "nearest");
+  else if (isNew || !main.contains(document.activeElement)) {
+    step.querySelector("h1").focus({ preventScroll: true });
+    if (isNew) scrollTo(0, 0);
+  }
   step.querySelector("[data-notice]")?.scrollIntoView({ block: "nearest" });
   // Signed in: on to where the person came from, perhaps another site.
   if (step.dataset.onward) location.assign(step.dataset.onward);
 };
+
+// By themselves browsers scroll to the middle of what is focused, or, where a part of it is visible,
+// not at all.
+const focusOn = (element, whole, block) => {
+  element.focus({ preventScroll: true });
+  element.select?.();
+  whole.scrollIntoView({ block });
+};
+
+/* Movement. A transition that is cut short (the page is left, hidden or resized meanwhile) rejects a
+   promise that nobody waits for, which browsers report as an error. */
+
+const ignoreSkip = (transition) => {
+  transition?.ready.catch(() => {});
+  return transition;
+};
+
+for (const name of ["pageswap", "pagereveal"]) {
+  addEventListener(name, (event) => ignoreSkip(event.viewTransition)); // between pages
+}
+
+const startTransition = document.startViewTransition?.bind(document);
+if (startTransition) document.startViewTransition = (update) => ignoreSkip(startTransition(update)); // htmx's
 
 /* The pressed button says what is happening. It stays focusable, so focus is not lost. */
 

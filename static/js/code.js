@@ -15,7 +15,7 @@ export const start = (step, say) => {
   stopLast = () => stopping.abort();
   countDown(step.querySelector("[data-resend-in]"), say, stopping.signal);
   const form = step.querySelector("[data-code-form]");
-  if (form) takeCode(form, stopping.signal);
+  if (form) takeCode(form, say, stopping.signal);
 };
 
 /* Countdown: performance.now() keeps the seconds, since the wall clock may be changed. Where the two
@@ -89,7 +89,7 @@ const codeIn = (text) => {
   return codes.length === 1 ? codes[0] : null;
 };
 
-const takeCode = (form, signal) => {
+const takeCode = (form, say, signal) => {
   const field = form.elements.code;
   let sending;
   const stay = () => clearTimeout(sending);
@@ -108,6 +108,15 @@ const takeCode = (form, signal) => {
   field.addEventListener("focus", () => {
     if (field.ariaInvalid) field.select(); // typed over, not added to
   }, { signal });
+  form.addEventListener("submit", (event) => {
+    if (!field.ariaInvalid || field.value !== field.defaultValue) return;
+    // A press for a code that was sent when it was pasted and is known to be wrong by now
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    say(form.querySelector(".field-error").textContent);
+    field.focus();
+    field.select();
+  }, { capture: true, signal });
   form.addEventListener("submit", stay, { signal });
   signal.addEventListener("abort", stay);
   readText(form, send, signal);

@@ -1,8 +1,9 @@
-"""Chromium in front of the development server, as a person starts it with `make run`."""
+"""Chromium and Firefox in front of the development server, as `make run` starts it."""
 
 import itertools
 import os
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from playwright.sync_api import (
     BrowserContext,
     ConsoleMessage,
     Page,
+    Playwright,
+    ViewportSize,
     expect,
     sync_playwright,
 )
@@ -45,6 +48,8 @@ LIMITS = (
 # Chromium's own line about every 4xx and 5xx that a script fetches, which the contract wants
 FETCHED_REFUSAL = "Failed to load resource: the server responded with a status of"
 
+PHONE = ViewportSize(width=390, height=844)
+DESK = ViewportSize(width=1280, height=800)
 PATIENCE = 20_000  # ms; a busy machine is no failure
 
 Visit = Callable[..., Page]
@@ -71,16 +76,37 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="package")
-def chrome(chromium: str) -> Iterator[Browser]:
-    """One Chromium for these tests; each has profiles of its own in it.
+def playwright() -> Iterator[Playwright]:
+    """What drives the browsers.
 
-    It ends with them, since Playwright's event loop lets no asynchronous test run beside it.
+    It ends with these tests: while its event loop runs, no asynchronous test can.
     """
     expect.set_options(timeout=PATIENCE)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
-        yield browser
-        browser.close()
+    with sync_playwright() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="package")
+def chrome(playwright: Playwright, chromium: str) -> Iterator[Browser]:
+    """One Chromium for these tests; each has profiles of its own in it."""
+    browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="package")
+def firefox(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """One Firefox for these tests, the distribution's own."""
+    program = shutil.which("firefox-esr") or shutil.which("firefox")
+    if program is None:
+        absent("Firefox")
+    start = tmp_path_factory.mktemp("firefox") / "start"
+    relayed = shlex.join([sys.executable, str(Path(__file__).with_name("firefox.py")), program])
+    start.write_text(f'#!/bin/sh\nexec {relayed} "$@"\n')
+    start.chmod(0o700)
+    browser = playwright.firefox.launch(channel="moz-firefox", executable_path=start)
+    yield browser
+    browser.close()
 
 
 @pytest.fixture
@@ -92,8 +118,8 @@ def complaints() -> list[str]:
 class Profiles:
     """Browser profiles, used again when they are empty: a new one is a window, and costs most."""
 
-    def __init__(self, chrome: Browser, site: str) -> None:
-        self.chrome, self.site = chrome, site
+    def __init__(self, browser: Browser, site: str) -> None:
+        self.browser, self.site = browser, site
         self.empty: dict[str, list[BrowserContext]] = {}
 
     @contextmanager
@@ -131,8 +157,11 @@ class Profiles:
     def _take(self, kind: str | None, options: dict[str, Any]) -> BrowserContext:
         if kind and self.empty.get(kind):
             return self.empty[kind].pop()
-        context = self.chrome.new_context(base_url=self.site, **options)
+        context = self.browser.new_context(base_url=self.site, **options)
         context.set_default_timeout(PATIENCE)
+        if not options["java_script_enabled"] and self.browser.browser_type.name == "firefox":
+            # WebDriver BiDi cannot switch scripts off in Firefox, so that none of ours arrives.
+            context.route("**/*.js", lambda route: route.fulfill(content_type="text/javascript"))
         return context
 
     def _give_back(self, context: BrowserContext, kind: str | None) -> None:
@@ -148,13 +177,30 @@ class Profiles:
 
 @pytest.fixture(scope="package")
 def profiles(chrome: Browser, site: str) -> Profiles:
-    """The profiles of all tests in a browser."""
+    """The profiles of all tests in Chromium."""
     return Profiles(chrome, site)
 
 
+@pytest.fixture(scope="package")
+def firefox_profiles(firefox: Browser, site: str) -> Profiles:
+    """The profiles of all tests in Firefox."""
+    return Profiles(firefox, site)
+
+
 @pytest.fixture
-def visit(profiles: Profiles, complaints: list[str]) -> Iterator[Visit]:
+def engine(request: pytest.FixtureRequest) -> str:
+    """The browser of a test: Chromium, unless ``@IN_BOTH`` runs it in Firefox as well."""
+    return getattr(request, "param", "chromium")
+
+
+IN_BOTH = pytest.mark.parametrize("engine", ["chromium", "firefox"], indirect=True)
+PROFILES = {"chromium": "profiles", "firefox": "firefox_profiles"}
+
+
+@pytest.fixture
+def visit(engine: str, request: pytest.FixtureRequest, complaints: list[str]) -> Iterator[Visit]:
     """Opens a tab, in a profile of its own, at a path of the site; see ``Profiles.tabs``."""
+    profiles: Profiles = request.getfixturevalue(PROFILES[engine])
     with profiles.tabs(complaints) as open_tab:
         yield open_tab
     assert not complaints

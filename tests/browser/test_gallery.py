@@ -11,11 +11,9 @@ import httpx
 import pytest
 from playwright.sync_api import Page, ViewportSize
 
-from tests.browser.conftest import Profiles, Visit
+from tests.browser.conftest import DESK, PHONE, Profiles, Visit
 from webapp.pages.gallery import STATES
 
-PHONE = ViewportSize(width=390, height=844)
-DESK = ViewportSize(width=1280, height=900)
 SMALL = ViewportSize(width=320, height=640)
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 # The rules for which colours and size matter; the rest see the same page whatever its looks.

@@ -2,10 +2,13 @@
 
 import re
 
-from playwright.sync_api import expect
+import pytest
+from playwright.sync_api import ViewportSize, expect
 
-from tests.browser.conftest import Visit
+from tests.browser.conftest import DESK, IN_BOTH, PHONE, Visit
 from tests.browser.person import Person, wrong
+
+pytestmark = IN_BOTH
 
 
 def test_the_code_from_the_phone_opens_the_account(
@@ -50,9 +53,37 @@ def test_a_wrong_code_can_be_put_right(visit: Visit, scripts: bool, number: str)
     ada.sign_up()
     ada.type_code(wrong(ada.code()))
     ada.press("Confirm")
-    expect(ada.page.locator("#code-error")).to_contain_text("4 tries left")
-    expect(ada.page.get_by_role("alert")).to_be_focused()
+    expect(ada.page.get_by_role("alert")).to_contain_text("4 tries left")
+    expect(ada.field("6-digit code")).to_be_focused()
+    expect(ada.field("6-digit code")).to_have_accessible_description(re.compile("4 tries left"))
+    expect(ada.page).to_have_title(re.compile("^Error: "))
     ada.verify()
+
+
+def test_one_answer_that_is_wrong_is_told_beside_its_field(
+    visit: Visit, scripts: bool, number: str
+) -> None:
+    ada = Person(visit("/signup", scripts=scripts, viewport=PHONE), number)
+    ada.fill_in(Email_address="ada@")
+    ada.press("Create account")
+    expect(ada.page.get_by_role("alert")).to_have_text(re.compile("Enter an email address"))
+    expect(ada.page.get_by_text("There is a problem")).to_have_count(0)
+    expect(ada.field("Email address")).to_be_focused()
+    for part in (ada.page.get_by_text("Email address", exact=True), ada.field("Email address")):
+        expect(part).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
+def test_a_summary_of_errors_is_in_sight_from_its_heading_on(
+    visit: Visit, scripts: bool, number: str, viewport: ViewportSize
+) -> None:
+    ada = Person(visit("/signup", scripts=scripts, viewport=viewport), number)
+    ada.fill_in(Email_address="ada@", Mobile_number="12", Password="short")
+    ada.press("Create account")
+    summary = ada.page.get_by_role("alert")
+    expect(summary).to_be_focused()
+    expect(summary.get_by_text("There is a problem")).to_be_in_viewport(ratio=1)
+    expect(summary.get_by_role("link").first).to_be_in_viewport(ratio=1)
 
 
 def test_the_number_is_changed_without_typing_the_rest(
@@ -73,7 +104,7 @@ def test_the_number_is_changed_without_typing_the_rest(
 def test_a_text_service_that_is_down_loses_nothing_typed(
     visit: Visit, scripts: bool, number: str
 ) -> None:
-    ada = Person(visit("/signup", scripts=scripts), number)
+    ada = Person(visit("/signup", scripts=scripts, viewport=PHONE), number)
     ada.fill_in()
     ada.page.request.post(
         "/sandbox/faults",
@@ -82,6 +113,7 @@ def test_a_text_service_that_is_down_loses_nothing_typed(
     )
     ada.press("Create account")
     expect(ada.page.get_by_role("alert")).to_contain_text("Nothing you typed is lost")
+    expect(ada.page.get_by_text("There is a problem")).to_be_in_viewport(ratio=1)
     again = ada.page.get_by_role("button", name=re.compile("Send the code|Create account|Text me"))
     if again.inner_text() == "Create account":
         ada.field("Password").fill("seven quiet herons")

@@ -307,6 +307,7 @@ LINKS = {
         "A link used or too old, signed in", Confirmation.OVER, signed_in=True
     ),
 }
+PIECES = {"pieces": State("What more pages can be made of", "sandbox/pieces.html", dict)}
 ERRORS = {f"error-{status}": _error(status) for status in errors.WORDS}
 
 GROUPS = {
@@ -317,8 +318,9 @@ GROUPS = {
     "Account": ACCOUNT,
     "Links in emails": LINKS,
     "Errors": ERRORS,
+    "Pieces": PIECES,
 }
-STATES = SIGNUP | CODE | NUMBER | SIGNIN | ACCOUNT | LINKS | ERRORS
+STATES = SIGNUP | CODE | NUMBER | SIGNIN | ACCOUNT | LINKS | ERRORS | PIECES
 
 
 # --- the pages -------------------------------------------------------------------------------
