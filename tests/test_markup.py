@@ -69,10 +69,3 @@ async def test_while_a_code_is_awaited_confirm_is_the_only_button_of_its_weight(
     for state in ("code", "code-call", "code-wrong", "code-resent"):
         buttons = pages[f"/sandbox/gallery/{state}"].css("main .button")
         assert [button.text() for button in buttons] == ["Confirm"]
-
-
-async def test_whoever_enters_a_code_is_told_not_to_share_it(
-    pages: dict[str, LexborHTMLParser],
-) -> None:
-    for path, hint in every(pages, "#code-hint"):
-        assert "Don’t share it" in hint.text(), path
