@@ -11,7 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from bench import lighthouse
-from bench.deployment import Site, database, deployed, plain, revision
+from bench.deployment import Site, database, deployed, revision, workers
 from bench.machine import CORES, Usage, hashes_per_second, megabytes, peak
 from bench.vendor import Vendor
 from bench.visitors import Crowd, requests_per_second
@@ -25,6 +25,7 @@ BUSY = """SELECT count(*) FROM pg_stat_activity
     WHERE application_name = 'signup' AND datname = current_database() AND state <> 'idle'"""
 CALLS = 2  # to the vendor, that a journey waits for: the code sent, and checked
 COLUMN = 12  # characters
+REFERENCES = ("floor", "limit")
 
 
 class Bench:
@@ -40,7 +41,7 @@ class Bench:
         async with self.vendor.serving() as vendor_url:
             self.vendor.latency = 0
             with deployed(files, database_url, vendor_url) as site:
-                await asyncio.sleep(2)  # the workers begin one after the other
+                await asyncio.sleep(2)  # until all workers are there
                 figures["first answer, s"] = site.cold_start
                 figures["memory idle, MB"] = megabytes(site.pid)
                 if people:
@@ -61,6 +62,21 @@ class Bench:
                 if self.options.lighthouse:
                     scores = await asyncio.to_thread(lighthouse.scores, page)
                     figures |= {f"Lighthouse, {name}": score for name, score in scores.items()}
+        return figures
+
+    async def run_floor(self, name: str) -> Figures:
+        """The figures of the least sign-up that the stack allows."""
+        database_url = self.server.create(name)
+        async with self.vendor.serving() as vendor_url:
+            self.vendor.latency = 0
+            environ = {"DATABASE_URL": database_url, "VENDOR_URL": vendor_url}
+            with workers("bench.floor:app", "/signup", **environ) as site:
+                figures = {"memory idle, MB": megabytes(site.pid)}
+                async with peak(site.pid) as most:
+                    figures |= await self._journeys(site)
+                figures["memory at its peak, MB"] = most[0]
+                for visitors in self.options.bursts:
+                    figures |= await self._burst(site, visitors)
         return figures
 
     async def _journeys(self, site: Site) -> Figures:
@@ -131,8 +147,8 @@ def _p95(values: list[float]) -> float:
 async def limits(options: argparse.Namespace) -> Figures:
     """The same figures as they would be if the product cost nothing."""
     hashes = hashes_per_second(options.seconds / 2)
-    with plain() as url:
-        hellos = await requests_per_second(url, options.seconds / 2)
+    with workers("bench.machine:plain", "/") as site:
+        hellos = await requests_per_second(f"{site.url}/", options.seconds / 2)
     best = {
         "journeys/s": hashes,
         "CPU of the web a journey, ms": 1000 * CORES / hashes,
@@ -144,15 +160,19 @@ async def limits(options: argparse.Namespace) -> Figures:
 
 
 def table(runs: Mapping[str, list[Figures]]) -> str:
-    """Medians, a column for each name, and the last one's part of the limit."""
-    names = [name for name in runs if name != "limit"]
+    """Medians, a column for each name, and the last revision's share of the floor and the limit."""
+    names = [name for name in runs if name not in REFERENCES]
     medians = {name: _medians(figures) for name, figures in runs.items()}
-    lines = [_row("", *names, "limit", "of limit")]
+    lines = [_row("", *names, *REFERENCES, *(f"of {name}" for name in REFERENCES))]
     for what, value in medians[names[-1]].items():
-        best = medians["limit"].get(what)
-        cells = [_number(medians[name].get(what)) for name in [*names, "limit"]]
-        lines.append(_row(what, *cells, f"{100 * value / best:.0f} %" if best else ""))
+        cells = [_number(medians[name].get(what)) for name in [*names, *REFERENCES]]
+        shares = [_share(value, medians[name].get(what)) for name in REFERENCES]
+        lines.append(_row(what, *cells, *shares))
     return "\n".join(lines)
+
+
+def _share(value: float, reference: float | None) -> str:
+    return f"{100 * value / reference:.0f} %" if reference else ""
 
 
 def _medians(runs: list[Figures]) -> Figures:
@@ -188,6 +208,8 @@ async def main(options: argparse.Namespace) -> None:
                 with revision(commit) as files:
                     bench = Bench(options, server)
                     runs[name].append(await bench.run(files, uuid4().hex, past))
+            print(f"run {number + 1} of {options.runs}: floor", file=sys.stderr)
+            runs["floor"].append(await Bench(options, server).run_floor(uuid4().hex))
             runs["limit"].append(await limits(options))  # machines that are shared change speed
     print(table(runs))
 

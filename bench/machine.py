@@ -78,11 +78,16 @@ def tree(root: psutil.Process) -> Iterator[psutil.Process]:
 
 
 def megabytes(pid: int) -> float:
-    """The resident memory of a process tree; what its processes share counts for each."""
+    """The resident memory of a process tree; what processes share is counted once.
+
+    As a container's memory limit counts it. Where the system does not tell (PSS, on Linux), shared
+    memory counts for each process.
+    """
     total = 0
     for process in tree(psutil.Process(pid)):
         with contextlib.suppress(psutil.NoSuchProcess):
-            total += process.memory_info().rss
+            memory = process.memory_full_info()
+            total += getattr(memory, "pss", memory.rss)
     return total / 2**20
 
 
