@@ -31,6 +31,7 @@ PRODUCTION = {
     "VONAGE_API_KEY": "a1b2c3d4",
     "VONAGE_API_SECRET": "Q7w8e9r0t1y2u3i4",
     "VONAGE_NUMBER": "+15005550009",
+    "PWNED_PASSWORDS_URL": "off",
 }
 
 

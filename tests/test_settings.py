@@ -142,6 +142,7 @@ def test_an_empty_production_environment_names_all_that_is_missing_at_once() -> 
         ("TWILIO_MESSAGING_SERVICE_SID", "VA0123456789abcdef0123456789abcdef"),
         ("TWILIO_BASE_URL", "stand-in:8000"),
         ("AUTHY_BASE_URL", "stand-in:8000"),
+        ("PWNED_PASSWORDS_URL", "api.pwnedpasswords.com"),
         ("ALLOWED_COUNTRIES", "DE,XX"),
         ("TRUSTED_PROXY_HOPS", "-1"),
         ("TRUSTED_PROXY_HOPS", "one"),
@@ -445,4 +446,5 @@ def test_what_the_deploy_button_fills_in_is_what_the_settings_take_by_themselves
     asked = json.loads((ROOT / "app.json").read_text())["env"]
     values = {name: entry["value"] for name, entry in asked.items() if "value" in entry}
     environ = production_environ(SQLITE)
+    del environ["PWNED_PASSWORDS_URL"]  # in tests it is off
     assert Settings.load(environ | values) == Settings.load(environ | BEHIND_ROUTER)

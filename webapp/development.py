@@ -24,8 +24,11 @@ def simulated(settings: Settings) -> list[type[Twin]]:
 
 
 def _has_account(settings: Settings, twin: type[Twin]) -> bool:
-    telling = (next(iter(twin.credentials)), f"{twin.name}_base_url")
-    return any(getattr(settings, name) for name in telling)
+    return any(
+        getattr(settings, name)
+        for credential in list(twin.credentials)[:1]
+        for name in (credential, f"{twin.name}_base_url")
+    )
 
 
 def simulated_hosts(settings: Settings) -> frozenset[str]:
@@ -36,6 +39,8 @@ def simulated_hosts(settings: Settings) -> frozenset[str]:
 def with_credentials(settings: Settings) -> Settings:
     """``settings`` with the sandbox's credentials in place of a simulated vendor's own settings."""
     for twin in simulated(settings):
+        if not twin.credentials:
+            continue
         own = [one.name for one in fields(settings) if one.name.startswith(f"{twin.name}_")]
         values: dict[str, Any] = {**dict.fromkeys(own, ""), **twin.credentials}
         settings = replace(settings, **values)

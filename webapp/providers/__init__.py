@@ -114,6 +114,13 @@ class Mailer(Protocol):
         """Ask the server whether it takes emails from us. Sends nothing, and raises nothing."""
 
 
+class BreachedPasswords(Protocol):
+    """Knows passwords from breaches."""
+
+    async def is_breached(self, password: str) -> bool:
+        """Whether ``password`` is known; False where that cannot be found out in a second."""
+
+
 class ProviderError(Exception):
     """A vendor rejected a call or could not be reached. Unless said otherwise nothing was sent."""
 

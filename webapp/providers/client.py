@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -65,9 +65,9 @@ class VendorClient:
         self._circuits: dict[str, Circuit] = {}  # by the name of the call
         self._in_flight = 0
 
-    def deadline(self) -> float:
+    def deadline(self, within: timedelta | None = None) -> float:
         """When a call that starts now must be over, by the event loop's clock."""
-        return _now() + self._transport.timeout
+        return _now() + (within.total_seconds() if within else self._transport.timeout)
 
     async def call(
         self,

@@ -5,11 +5,12 @@ from datetime import datetime
 
 import httpx
 
-from webapp.providers import Mailer, Messenger, Verifier, webhook
+from webapp.providers import BreachedPasswords, Mailer, Messenger, Verifier, webhook
 from webapp.providers.authy import Authy
 from webapp.providers.client import Connect, VendorClient
 from webapp.providers.codes import Codes
 from webapp.providers.http import HttpTransport
+from webapp.providers.pwned import NoBreaches, PwnedPasswords
 from webapp.providers.smtp import Dial, SmtpMailer
 from webapp.providers.twilio import TwilioMessages, TwilioVerify
 from webapp.providers.vonage import VonageMessages
@@ -58,6 +59,11 @@ class Providers:
             SmtpMailer.from_settings(settings, clock, dial) if settings.smtp_url else None
         )
         self.webhook = self._webhook(transport) if settings.webhook_url else None
+        self.passwords: BreachedPasswords = (
+            PwnedPasswords(self._connect("pwned", settings.pwned_passwords_url))
+            if settings.pwned_passwords_url
+            else NoBreaches()
+        )
 
     def _webhook(self, transport: httpx.AsyncBaseTransport | None) -> WebhookEndpoint:
         """The owner's endpoint, over connections of its own: it may take longer than a vendor."""
@@ -72,10 +78,13 @@ class Providers:
         """The vendor's one client; its base URL is the setting that is named after the vendor."""
         if vendor not in self._clients:
             base_url = getattr(self._settings, f"{vendor}_base_url")
-            self._clients[vendor] = VendorClient(
-                vendor, self._transport, base_url=base_url, clock=self._clock, sleep=self._sleep
-            )
+            self._clients[vendor] = self._connect(vendor, base_url)
         return self._clients[vendor]
+
+    def _connect(self, vendor: str, base_url: str) -> VendorClient:
+        return VendorClient(
+            vendor, self._transport, base_url=base_url, clock=self._clock, sleep=self._sleep
+        )
 
     async def aclose(self) -> None:
         """Close every connection."""

@@ -25,6 +25,7 @@ class Twin:
     hosts: ClassVar[frozenset[str]]
     # The settings that reach it, by field name, with values of the vendor's form; it takes others
     # of that form too. The first one tells whether a developer has an account at the real vendor.
+    # Empty where nobody needs one.
     credentials: ClassVar[Mapping[str, str]]
     codes: ClassVar[Collection[str]]  # the error codes it knows; each is a fault to ask for
     routes: Sequence[BaseRoute]

@@ -175,6 +175,13 @@ class Settings:
         urls.origin,
         Derived("Vonage's host"),
     )
+    pwned_passwords_url: str = setting(
+        "the service that tells, by the first five digits of a digest, which passwords are known "
+        "from breaches, or `off`; where it does not answer within a second, nobody is refused",
+        urls.origin_or_off,
+        "https://api.pwnedpasswords.com",
+        development="off",
+    )
     provider_timeout: float = setting(
         "seconds that one call to a vendor may take, retries included", values.seconds(20), "10"
     )

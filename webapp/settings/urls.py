@@ -17,6 +17,11 @@ def origin(text: str) -> str:
     return text
 
 
+def origin_or_off(text: str) -> str:
+    """The same; empty where the setting is ``off``."""
+    return "" if text == "off" else origin(text)
+
+
 def public_origin(text: str) -> str:
     """Our own origin, as browsers write it in ``Origin`` and ``Host``."""
     text = text.rstrip("/")
