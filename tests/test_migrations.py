@@ -131,3 +131,30 @@ def test_a_migration_runs_the_same_whatever_becomes_of_the_application() -> None
             names = [getattr(node, "module", None) or ""]
             names += [alias.name for alias in getattr(node, "names", [])]
             assert not any(name.startswith("webapp") for name in names), path.name
+
+
+async def test_processes_of_the_release_before_write_sessions_and_verifications(
+    empty: Database, empty_database_url: str
+) -> None:
+    await empty.migrate()
+    rows = Rows(empty_database_url)
+    insert_user(rows, "ada@example.com", "ada@example.com")
+    user, now = rows.one("SELECT max(id) FROM users"), rows.moment()
+    rows.all(
+        "INSERT INTO sessions (token_hash, user_id, created_at, last_seen_at) VALUES (?, ?, ?, ?)",
+        "hash",
+        user,
+        now,
+        now,
+    )
+    rows.all(
+        "INSERT INTO verifications (user_id, phone, provider, reference, sends, checks, outcome,"
+        " created_at, next_send_at, expires_at) VALUES (?, '+1', 'twilio', '', 0, 0, 'pending',"
+        " ?, ?, ?)",
+        user,
+        now,
+        now,
+        now,
+    )
+    assert rows.one("SELECT stage FROM sessions") == "open"
+    assert rows.one("SELECT purpose FROM verifications") == "sign_up"

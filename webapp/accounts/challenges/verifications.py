@@ -74,7 +74,9 @@ class Verification(Model):
         "accounts.User", related_name="verifications"
     )
     user_id: int
-    purpose = fields.CharEnumField(Purpose, "", max_length=16, default=Purpose.SIGN_UP)
+    purpose = fields.CharEnumField(
+        Purpose, "", max_length=16, default=Purpose.SIGN_UP, db_default="sign_up"
+    )
     phone = fields.CharField(max_length=16)
     provider = fields.CharField(max_length=16)
     reference = fields.CharField(max_length=128, default="")

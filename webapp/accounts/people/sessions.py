@@ -43,9 +43,11 @@ class Session(Model):
         "accounts.User", related_name="sessions"
     )
     user_id: int
-    stage = fields.CharEnumField(Stage, "", max_length=8, default=Stage.OPEN)
-    user_agent = fields.CharField(max_length=USER_AGENT_LENGTH, default="")
-    return_to = fields.TextField(default="")  # where the person goes on to; checked when it came
+    stage = fields.CharEnumField(Stage, "", max_length=8, default=Stage.OPEN, db_default="open")
+    user_agent = fields.CharField(max_length=USER_AGENT_LENGTH, default="", db_default="")
+    return_to = fields.TextField(
+        default="", db_default=""
+    )  # where the person goes on to; checked when it came
     created_at = fields.DatetimeField()
     last_seen_at = fields.DatetimeField()
     proved_at = fields.DatetimeField(null=True)
