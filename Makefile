@@ -1,7 +1,7 @@
 # What a person and CI run. Python 3.11 or newer with pip, and make, are enough: the rest goes into .venv.
 # Every path here is relative, so that the checkout's own may hold spaces, quotes, or any letters.
 .DELETE_ON_ERROR:
-.PHONY: run setup test check bench lock sbom
+.PHONY: run example setup test check bench lock sbom
 ifeq ($(wildcard webapp/__main__.py),)
 $(error Call make in the checkout, or with "make -C" and its path)
 endif
@@ -32,6 +32,10 @@ run: .venv/runs
 
 setup: .venv/develops
 	@:
+
+# The application of `examples/`, and the accounts beside it unless they run already.
+example: setup
+	@exec $(BIN)/python examples
 
 # Two sets of packages: what running needs, and the tools for tests and checks as well.
 .venv/runs: .venv/uv-$(UV_VERSION) pyproject.toml uv.lock

@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -22,18 +23,28 @@ def main() -> None:
 
 @contextlib.contextmanager
 def accounts() -> Iterator[None]:
-    """The accounts in development, as long as the ``with`` block."""
-    with contextlib.suppress(httpx.TransportError):
-        httpx.get(f"{ACCOUNTS}/healthz")
+    """The accounts in development, ready, as long as the ``with`` block."""
+    if answers():
         yield
         return
     port = str(urlsplit(ACCOUNTS).port or 80)
     process = subprocess.Popen([sys.executable, "-m", "webapp", "dev", "--port", port])
     try:
+        while not answers():
+            if process.poll() is not None:
+                sys.exit("The accounts did not start.")
+            time.sleep(0.1)
         yield
     finally:
         process.terminate()
         process.wait()
+
+
+def answers() -> bool:
+    try:
+        return httpx.get(f"{ACCOUNTS}/readyz").is_success
+    except httpx.TransportError:
+        return False
 
 
 if __name__ == "__main__":

@@ -84,6 +84,7 @@ class SignupForm(PhoneForm):
     name: str = ""
     email: str = ""
     password: str = field(default="", repr=False)
+    return_to: str = ""
     clean_email: str = field(default="", kw_only=True)
 
     @classmethod
@@ -94,6 +95,7 @@ class SignupForm(PhoneForm):
             country=typed(form, "country").strip().upper(),
             phone=one_line(typed(form, "phone")),
             password=typed(form, "password"),
+            return_to=typed(form, "return_to", LONGEST_URL),
         )
         # In the order of the page, which is the order of the summary
         self.check_name()

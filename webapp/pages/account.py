@@ -29,9 +29,14 @@ async def render(
     *,
     notice: str | None = None,
     problem: Problem | None = None,
+    token: str = "",
 ) -> Response:
-    """The account as it stands: verified, not yet, or its email somebody else's."""
+    """The account as it stands: verified, not yet, or its email somebody else's.
+
+    ``token`` is that of a session which the browser does not have yet.
+    """
     resend_in = await _wait_for_link(request, user)
+    onward = await _onward(request, token) if user.verified_at else ""
     return page(
         request,
         TEMPLATE,
@@ -39,7 +44,7 @@ async def render(
         status=problem.status if problem else 200,
         retry_after=problem.retry_after if problem else None,
         problem=problem and problem.words,
-        **context(user, verification, resend_in, notice),
+        **context(user, verification, resend_in, notice, onward),
     )
 
 
@@ -51,12 +56,24 @@ async def _wait_for_link(request: Request, user: User) -> int | None:
     return whole_seconds(await wait_for_link(user, site.clock()))
 
 
+async def _onward(request: Request, token: str) -> str:
+    """Where "Continue" leads: to where the person came from, or to the owner's application."""
+    token = token or state.cookie(request).read(request)
+    came_from = await sessions.return_to(token, state.site(request).clock())
+    return came_from or state.continue_url(request)
+
+
 def context(
-    user: User, verification: Verification, resend_in: int | None, notice: str | None = None
+    user: User,
+    verification: Verification,
+    resend_in: int | None,
+    notice: str | None = None,
+    onward: str = "",
 ) -> dict[str, Any]:
     """What the template needs; ``user`` is there for whatever else a designer shows of a person."""
     verified = user.verified_at is not None
     return {
+        "onward": onward,
         "resend_in": resend_in,
         "notice": notice,
         "user": user,

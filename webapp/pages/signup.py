@@ -5,10 +5,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts.forms import SignupForm
+from webapp.accounts.forms import LONGEST, SignupForm
 from webapp.accounts.journeys.sign_up import SignedUp, sign_up
 from webapp.accounts.people import phones, sessions
 from webapp.accounts.people.countries import countries
+from webapp.accounts.people.sessions import Browser
 from webapp.pages import state, verification
 from webapp.pages.locale import country_of
 from webapp.pages.step import (
@@ -29,9 +30,15 @@ TEMPLATE = "steps/signup.html"
 
 
 async def show(request: Request) -> Response:
-    if await find_visitor(request):
-        raise Redirect(HOME)
+    """The form. An application may fill in the email address, and say where the person goes on."""
+    query = request.query_params
+    onward = state.return_to(request, query.get("return_to", ""))
+    if visitor := await find_visitor(request):
+        raise Redirect(onward or HOME if visitor.user.verified_at else HOME)
     country = country_of(request.headers, state.site(request).countries)
+    if onward or "login_hint" in query:
+        email = query.get("login_hint", "")[:LONGEST]
+        return render(request, SignupForm(country=country, email=email, return_to=onward))
     # The empty form is the same for all of one country. Rendered for each it takes 5.6 ms, a third
     # of what a whole journey costs this process besides its hash; from the cache, 0.1.
     return state.empty_forms(request).answer(
@@ -42,13 +49,15 @@ async def show(request: Request) -> Response:
 async def submit(request: Request) -> Response:
     site, visitor = state.site(request), await find_visitor(request)
     form = SignupForm.parse(await posted(request), site.countries, site.name)
+    form.return_to = state.return_to(request, form.return_to)
     if visitor and visitor.user.verified_at:
-        raise Redirect(HOME)
+        raise Redirect(HOME)  # under form-action, no form leads to another host
     if not form.valid:
         return render(request, form)
+    browser = Browser(request.headers.get("user-agent", ""), form.return_to)
     try:
         await throttle(request, "signups")
-        signed_up = await sign_up(site, form, visitor)
+        signed_up = await sign_up(site, form, visitor, browser)
     except USER_ERRORS as error:
         return render(request, form, problem(error))
     return await on_to_the_code(request, signed_up)

@@ -36,6 +36,11 @@ def return_to(request: Request, url: str) -> str:
     return may_return_to(url)
 
 
+def continue_url(request: Request) -> str:
+    """Where "Continue" leads those who came from nowhere in particular, if it is set."""
+    return cast(str, request.app.state.settings.continue_url)
+
+
 def throttle(request: Request) -> Throttle:
     return cast(Throttle, request.app.state.throttle)
 

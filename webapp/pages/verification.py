@@ -75,8 +75,10 @@ async def on_to_the_account(
     request: Request, user: User, verification: Verification, token: str | None
 ) -> Response:
     """The account step, for a browser that has the session ``token``, if there is a new one."""
-    whole = is_fragment(request)
-    response = await account.render(request, user, verification) if whole else go(ACCOUNT)
+    if is_fragment(request):
+        response = await account.render(request, user, verification, token=token or "")
+    else:
+        response = go(ACCOUNT)
     if token:
         state.cookie(request).write(response, token)
     return response

@@ -85,7 +85,7 @@ def respond(request: Request, html: str, status: int = 200) -> Response:
     """``html``, compressed where the browser takes it.
 
     Compression leaks nothing here (BREACH): no page holds a secret beside what a stranger can have
-    reflected into it, for only our own pages may post, and no GET reflects anything.
+    reflected into it: only our own pages may post, and what a GET fills in is a form without one.
     """
     body = html.encode()
     headers = {"Vary": VARY}

@@ -21,7 +21,7 @@ from webapp.accounts.journeys import confirm_email, prove_phone
 from webapp.accounts.journeys.check_code import Check, CodeExpired, check_code, record_right
 from webapp.accounts.journeys.site import SignupOver, Site, tells_database_errors
 from webapp.accounts.people import emails, sessions, users
-from webapp.accounts.people.sessions import Visitor
+from webapp.accounts.people.sessions import UNKNOWN_BROWSER, Browser, Visitor
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.rules import CODE_LIFETIME, LimitExceeded
 from webapp.accounts.sending import texts
@@ -43,7 +43,12 @@ class EmailTaken(Exception):
 
 
 @tells_database_errors
-async def sign_up(site: Site, form: SignupForm, visitor: Visitor | None = None) -> SignedUp:
+async def sign_up(
+    site: Site,
+    form: SignupForm,
+    visitor: Visitor | None = None,
+    browser: Browser = UNKNOWN_BROWSER,
+) -> SignedUp:
     """Make an unverified account and have a code sent to its phone.
 
     Which forms are the same sign-up is decided here alone. The email and phone of ``visitor``, whom
@@ -60,7 +65,7 @@ async def sign_up(site: Site, form: SignupForm, visitor: Visitor | None = None) 
             raise SignupOver
         if prove_phone.is_usable(site, visitor.verification):
             return await _correct(site, form, password_hash, visitor)
-    return await _begin_or_join(site, form, password_hash)
+    return await _begin_or_join(site, form, password_hash, browser)
 
 
 async def _hash(site: Site, form: SignupForm) -> str:
@@ -89,7 +94,9 @@ async def _correct(site: Site, form: SignupForm, password_hash: str, visitor: Vi
     return SignedUp(user, await prove_phone.catch_up(site, user, verification), None)
 
 
-async def _begin_or_join(site: Site, form: SignupForm, password_hash: str) -> SignedUp:
+async def _begin_or_join(
+    site: Site, form: SignupForm, password_hash: str, browser: Browser
+) -> SignedUp:
     """The unique digest decides which of many requests at once begins.
 
     A sign-up with the same answers which is not to be joined, because its password is another or
@@ -99,9 +106,9 @@ async def _begin_or_join(site: Site, form: SignupForm, password_hash: str) -> Si
     while True:
         digest = _digest(site, form, turn)
         try:
-            begun = await _begin(site, form, password_hash, digest)
+            begun = await _begin(site, form, password_hash, digest, browser)
         except IntegrityError:
-            if joined := await _join(site, form, digest):
+            if joined := await _join(site, form, digest, browser):
                 return joined
             turn += 1
         else:
@@ -127,19 +134,21 @@ def _digest(site: Site, form: SignupForm, turn: int) -> str:
     return hmac.new(site.secret_key.encode(), message.encode(), hashlib.sha256).hexdigest()
 
 
-async def _begin(site: Site, form: SignupForm, password_hash: str, digest: str) -> SignedUp:
+async def _begin(
+    site: Site, form: SignupForm, password_hash: str, digest: str, browser: Browser
+) -> SignedUp:
     """Raises ``IntegrityError`` where another sign-up has ``digest``."""
     now = site.clock()
     user = User(**form.profile(), password_hash=password_hash, signup_digest=digest, created_at=now)
     async with in_transaction():
         await users.insert(user)
-        token = await sessions.open_session(user.id, now)
+        token = await sessions.open_session(user.id, now, browser=browser)
         verification = await verifications.begin(user.id, user.phone, site.verifier.name, now)
     log.info("signed_up", user=user.id, verification=verification.id)
     return SignedUp(user, verification, token)
 
 
-async def _join(site: Site, form: SignupForm, digest: str) -> SignedUp | None:
+async def _join(site: Site, form: SignupForm, digest: str, browser: Browser) -> SignedUp | None:
     """Join the pending sign-up with ``digest``, if the password and a usable code are there."""
     user = await users.with_digest(digest)
     verification = user and await verifications.latest(user)
@@ -152,7 +161,7 @@ async def _join(site: Site, form: SignupForm, digest: str) -> SignedUp | None:
             user, {"signup_digest": digest}
         ):  # locked until it has the session
             return None
-        token = await sessions.open_session(user.id, site.clock())
+        token = await sessions.open_session(user.id, site.clock(), browser=browser)
     return SignedUp(user, await prove_phone.catch_up(site, user, verification), token)
 
 
@@ -174,17 +183,18 @@ async def enter_code(
             raise SignupOver from error
         raise
     if checked is Check.ANSWERED:
-        await _confirm(site, user, verification, code, token)
+        await _confirm(site, user, verification, code, session)
     else:
         await _confirmed_before(site, user, verification, token)
     return token
 
 
 async def _confirm(
-    site: Site, user: User, verification: Verification, code: str, token: str
+    site: Site, user: User, verification: Verification, code: str, session: str
 ) -> None:
     """Verify the account in one transaction. Raises ``EmailTaken`` or ``SignupOver``."""
     now, link = site.clock(), confirm_email.prepare_link(site, user)
+    token = sessions.derive_next_token(session, code, site.secret_key)
     try:
         async with in_transaction():
             claimed = await users.claim(user, verification.phone, now)
@@ -194,12 +204,12 @@ async def _confirm(
                 text = texts.confirmation(site.code_name)
                 await site.outbox.write_text(verification.phone, text)
                 await site.events.write(AccountEvent.VERIFIED, user, now)
-                await sessions.replace_sessions(user.id, now, token)
+                await sessions.replace_sessions(user.id, now, session, token)
                 if link:
                     await user.refresh_from_db()
                     await confirm_email.write_link(site, user, link)
     except IntegrityError as error:
-        if await _enter_own_account(site, user, verification, token):
+        if await _enter_own_account(site, user, verification, session, token):
             return
         async with in_transaction():
             await record_right(site, verification, code)
@@ -214,7 +224,7 @@ async def _confirm(
 
 
 async def _enter_own_account(
-    site: Site, user: User, verification: Verification, token: str
+    site: Site, user: User, verification: Verification, session: str, token: str
 ) -> bool:
     """Whoever signs up again with the email, phone and password of their account is signed in."""
     account = await users.with_email(emails.fold(user.email))
@@ -225,7 +235,8 @@ async def _enter_own_account(
     async with in_transaction():
         if not await verifications.approve(verification):
             return False
-        await sessions.open_session(account.id, site.clock(), token)
+        browser = await sessions.browser_of(session)
+        await sessions.open_session(account.id, site.clock(), token, browser=browser)
         await users.delete_pending(user)
     user.verified_at = account.verified_at
     log.info("signed_in_by_sign_up", user=account.id)

@@ -14,7 +14,12 @@ from tortoise.models import Model
 
 from webapp.accounts.challenges.verifications import Purpose, Verification
 from webapp.accounts.people.users import User
-from webapp.accounts.policy.rules import SESSION_IDLE, SESSION_LIFETIME, SESSION_TOUCH
+from webapp.accounts.policy.rules import (
+    RETURN_LIFETIME,
+    SESSION_IDLE,
+    SESSION_LIFETIME,
+    SESSION_TOUCH,
+)
 from webapp.accounts.statements import add, add_unless_there, columns_of, loaded, run
 
 TOKEN_BYTES = 32  # 256 bits (ASVS 7.2.3)
@@ -143,16 +148,32 @@ async def complete_sign_in(token: str, next_token: str, now: datetime) -> bool:
     )
 
 
-async def return_to(token: str) -> str:
-    """Where the browser with this session goes on to, if it came from somewhere."""
+async def browser_of(token: str) -> Browser:
+    """What the session with this token remembers of its browser."""
     session = await Session.get_or_none(token_hash=token_hash(token))
+    return Browser(session.user_agent, session.return_to) if session else UNKNOWN_BROWSER
+
+
+async def return_to(token: str, now: datetime) -> str:
+    """Where the browser with this session goes on to, if it came from somewhere not long ago."""
+    session = await Session.get_or_none(
+        token_hash=token_hash(token), created_at__gt=now - RETURN_LIFETIME
+    )
     return session.return_to if session else ""
 
 
-async def replace_sessions(user_id: int, now: datetime, token: str) -> str:
-    """End every session of this user and open one with ``token`` (ASVS 7.2.4)."""
-    await run("DELETE FROM sessions WHERE user_id = $1", user_id)
-    return await open_session(user_id, now, token)
+async def replace_sessions(user_id: int, now: datetime, former: str, token: str) -> str:
+    """End every session of this user and open one with ``token`` (ASVS 7.2.4).
+
+    It remembers of the browser what the session with the token ``former`` did.
+    """
+    ended = await run(
+        "DELETE FROM sessions WHERE user_id = $1 RETURNING token_hash, user_agent, return_to",
+        user_id,
+    )
+    browsers = {row["token_hash"]: Browser(row["user_agent"], row["return_to"]) for row in ended}
+    browser = browsers.get(token_hash(former), UNKNOWN_BROWSER)
+    return await open_session(user_id, now, token, browser=browser)
 
 
 async def opened_since(token: str, since: datetime) -> bool:

@@ -53,6 +53,7 @@ RECENT_PROOF = timedelta(minutes=10)  # how long a password entered allows chang
 # Sessions (ASVS 7.3)
 SESSION_IDLE = timedelta(days=1)
 SESSION_LIFETIME = timedelta(days=30)
+RETURN_LIFETIME = timedelta(hours=1)  # an application waits no longer for whom it sent
 SESSION_TOUCH = timedelta(minutes=5)  # how stale last_seen_at may be, to spare a write a request
 
 # Our own bad days: when nobody knows how long one lasts
