@@ -195,10 +195,13 @@ document.addEventListener("submit", conceal, { capture: true }); // before htmx 
 
 /* A step has arrived, and htmx has bound its forms: show what needs scripts, start its module. */
 
+// Its module did not load, or the page was left before it had: the step works as without scripts.
+const doWithout = () => {};
+
 const enliven = () => {
   for (const button of document.querySelectorAll("[data-reveal]")) button.hidden = false;
   const step = main?.querySelector("[data-step]:has([data-resend-in])");
-  if (step && !step.dataset.started) import("./code.js").then(({ start }) => start(step, say));
+  if (step && !step.dataset.started) import("./code.js").then(({ start }) => start(step, say), doWithout);
 };
 
 document.addEventListener("htmx:after:process", enliven);

@@ -275,6 +275,15 @@ def test_reading_texts_ends_when_the_code_is_sent_by_hand(visit: Visit, number: 
     assert page.evaluate("[asked.count, asked.aborted]") == [1, 1]
 
 
+def test_without_its_module_the_code_step_works_as_without_scripts(person: Person) -> None:
+    broken = "throw new Error('It did not load')"
+    person.page.route(
+        "**/js/code.js", lambda route: route.fulfill(body=broken, content_type="text/javascript")
+    )
+    person.sign_up()
+    person.verify()
+
+
 # Movement
 
 
@@ -506,7 +515,7 @@ def test_a_summary_taller_than_the_window_is_read_from_its_heading_on(
 ) -> None:
     ada = Person(visit("/signup", viewport={"width": 390, "height": 200}), number)
     ada.fill_in(Full_name="", Email_address="ada@", Mobile_number="1", Password="password1")
-    ada.press("Create account")
+    ada.field("Password").press("Enter")  # the button moves when the password's worth is told
     summary = ada.page.get_by_role("alert")
     expect(summary).to_be_focused()
     expect(summary.get_by_text("There is a problem")).to_be_in_viewport(ratio=1)
