@@ -133,7 +133,7 @@ async def _record_failure(
             await verifications.exhaust(verification)
             result = _checks_spent(site, verification)
         elif not error.maybe_sent:
-            await verifications.refund_check(verification, site.clock())
+            await verifications.refund_check(verification)
         if entry := await entries.find(verification, hashed):
             await entries.withdraw(entry)
     return result

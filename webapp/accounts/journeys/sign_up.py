@@ -23,7 +23,7 @@ from webapp.accounts.journeys.site import SignupOver, Site, tells_database_error
 from webapp.accounts.people import emails, sessions, users
 from webapp.accounts.people.sessions import UNKNOWN_BROWSER, Browser, Visitor
 from webapp.accounts.people.users import User
-from webapp.accounts.policy.rules import CODE_LIFETIME, LimitExceeded
+from webapp.accounts.policy.rules import CODE_LIFETIME
 from webapp.accounts.sending import texts
 from webapp.providers import Channel
 
@@ -112,18 +112,8 @@ async def _begin_or_join(
                 return joined
             turn += 1
         else:
-            return await _send_first_code(site, begun)
-
-
-async def _send_first_code(site: Site, begun: SignedUp) -> SignedUp:
-    """Nothing is kept of a sign-up whose code a limit forbids, so that refusing fills no disk."""
-    user, verification, token = begun
-    try:
-        await prove_phone.send_code(site, user, verification, Channel.SMS)
-    except LimitExceeded:
-        await sessions.undo_signup(user, token or "")
-        raise
-    return begun
+            await prove_phone.send_code(site, begun.user, begun.verification, Channel.SMS)
+            return begun
 
 
 def _digest(site: Site, form: SignupForm, turn: int) -> str:
@@ -143,7 +133,9 @@ async def _begin(
     async with in_transaction():
         await users.insert(user)
         token = await sessions.open_session(user.id, now, browser=browser)
-        verification = await verifications.begin(user.id, user.phone, site.verifier.name, now)
+        verification = await verifications.begin(
+            user.id, user.phone, site.verifier.name, site.spending, now
+        )
     log.info("signed_up", user=user.id, verification=verification.id)
     return SignedUp(user, verification, token)
 

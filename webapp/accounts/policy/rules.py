@@ -27,7 +27,7 @@ EMAILS_PER_ADDRESS = 10  # a day, of all that we send to it
 # Spending
 BRAKE_WINDOW = timedelta(hours=1)
 BUDGET_WINDOW = timedelta(hours=1)
-BUDGET_FOR_CONFIRMATIONS = 0.1  # of the budget, which sign-ups cannot use up
+BUDGET_KEPT_FOR_KNOWN = 0.1  # of the budget, for numbers that verified before and confirmations
 
 # One address; the other limits by address are settings
 HINTS_PER_IP = "600/10minutes"  # estimates of a password's strength, of some milliseconds each
@@ -74,10 +74,10 @@ class SpendingLimits:
     prefix_brake: int | None  # unverified sends to one dialling prefix in an hour
 
     @property
-    def sends_per_hour_for_codes(self) -> int | None:
-        """The part of the budget that is not reserved for confirmations."""
+    def sends_per_hour_for_anybody(self) -> int | None:
+        """The part of the budget that is not kept for numbers that verified before."""
         most = self.sends_per_hour
-        return None if most is None else most - int(most * BUDGET_FOR_CONFIRMATIONS)
+        return None if most is None else most - int(most * BUDGET_KEPT_FOR_KNOWN)
 
 
 def whole_seconds(time: timedelta) -> int:
@@ -107,11 +107,7 @@ class CoolingDown(LimitExceeded):
 
 
 class SendsSpent(LimitExceeded):
-    """This verification has had its sends; of ``unknown`` nobody knows whether they went out."""
-
-    def __init__(self, wait: timedelta | None = None, *, unknown: int = 0) -> None:
-        super().__init__(wait)
-        self.unknown = unknown
+    """This verification has had its sends."""
 
 
 class ChecksSpent(LimitExceeded):

@@ -1,27 +1,21 @@
-"""The table of what was used up, and the limits that it is held against.
+"""What was spent: sends and guesses, counted over sliding windows and reserved before they happen.
 
-A limit counts the uses of one key (a phone, a dialling prefix, the site) in a sliding window. The
-window is divided into ``BUCKETS``, and a key has one row for each bucket in which it was used: what
-a look costs does not grow with the number of uses.
-
-A use is reserved before what it pays for happens, by two statements outside of any transaction. One
-reads what the limits' windows hold. The other adds one use to each limit and returns what its
-bucket holds then: whoever finds a limit exceeded by that takes its uses back. So however many
-processes reserve at once, they get exactly what there is, and no lock outlives a statement,
-wherever a process is stopped.
+``reserve_send`` and ``reserve_check`` run inside the caller's transaction and take locks that it
+holds until it commits: only then do many processes at once count right.
 """
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
 
 import structlog
 from tortoise import fields
 from tortoise.indexes import Index
 from tortoise.models import Model
+from tortoise.queryset import QuerySet
+from tortoise.transactions import in_transaction
 
 from webapp.accounts.people.phones import dialling_prefix
+from webapp.accounts.people.users import User
 from webapp.accounts.policy.rules import (
     BRAKE_WINDOW,
     BUDGET_WINDOW,
@@ -34,227 +28,204 @@ from webapp.accounts.policy.rules import (
     PrefixBraked,
     SpendingLimits,
 )
-from webapp.accounts.statements import moment, run
+from webapp.accounts.statements import add, run
+from webapp.database import serialise
 
 log = structlog.get_logger(__name__)
-BUCKETS = 60  # of a window: an hour is counted by the minute, a day by 24 minutes
+NO_VERIFICATION = 0  # a confirmation text belongs to none
 
 
-class Scope(StrEnum):
-    """What a limit counts."""
+class Kind(StrEnum):
+    """What an attempt was spent on."""
 
-    PHONE = "phone"  # codes sent to a phone
-    PREFIX = "prefix"  # codes sent to a dialling prefix and not entered
-    SITE = "site"  # all texts and calls
-    CHECKS = "checks"  # wrong codes entered for a phone
+    SEND = "send"
+    REJECTED = "refused"  # a send that the vendor turned down because of the number
+    CHECK = "check"
 
 
-class Usage(Model):
-    """The uses of one key in one bucket of its window.
+class Attempt(Model):
+    """The log that the limits count: one row a send, one row a check, kept for a day.
 
-    It has no foreign keys on purpose: the purge of an abandoned sign-up must give nothing back.
+    It has no foreign keys on purpose. The purge of an abandoned sign-up must not give its sends
+    and checks back.
     """
 
     id = fields.BigIntField(primary_key=True)
-    key = fields.CharField(max_length=32)
-    started_at = fields.DatetimeField()  # where the bucket begins
-    newest_at = fields.DatetimeField()  # the newest use in it
-    used = fields.IntField()
+    kind = fields.CharEnumField(Kind, "", max_length=8)
+    phone = fields.CharField(max_length=16)
+    prefix = fields.CharField(max_length=8)
+    verification_id = fields.BigIntField()
+    proven = fields.BooleanField(default=False)  # the phone was verified after all
+    at = fields.DatetimeField()
 
     class Meta:
-        table = "usage"
-        unique_together = (("key", "started_at"),)
-        indexes = (Index(fields=("started_at",)),)  # the purge
-
-
-class Limit(NamedTuple):
-    """At most ``most`` uses in any ``window``; the next one raises ``exceeded``."""
-
-    scope: Scope
-    whose: str  # the phone or prefix
-    most: int
-    window: timedelta
-    exceeded: type[LimitExceeded]
-
-    @property
-    def key(self) -> str:
-        """The key in the table."""
-        return f"{self.scope} {self.whose}"
-
-    def bucket(self, at: datetime) -> datetime:
-        """The beginning of the bucket that ``at`` is in."""
-        width = self.window.total_seconds() / BUCKETS
-        return datetime.fromtimestamp(at.timestamp() // width * width, UTC)
-
-    def check(self, used: int, oldest: datetime | None, now: datetime) -> None:
-        """Raise ``exceeded`` where nothing is left; it waits until the oldest uses leave."""
-        if used >= self.most:
-            raise self.exceeded((oldest or now) + self.window - now)
-
-
-class Used(NamedTuple):
-    """What the window of a limit holds."""
-
-    total: int
-    current: int  # of it, in the bucket of now
-    oldest: datetime | None  # the newest use in the oldest bucket
-
-
-class Reservation(NamedTuple):
-    """One use of each limit, reserved at ``at``."""
-
-    limits: tuple[Limit, ...]
-    at: datetime
-
-
-async def reserve_send(phone: str, spending: SpendingLimits, now: datetime) -> Reservation:
-    """Reserve one code to ``phone``. Raises the ``LimitExceeded`` of the limit it would break."""
-    try:
-        return await _reserve(_limits_of_send(phone, spending), now)
-    except PrefixBraked as error:
-        prefix, most = dialling_prefix(phone), spending.prefix_brake
-        log.warning("prefix_braked", prefix=prefix, unverified=most, seconds=error.seconds)
-        raise
-    except BudgetSpent as error:
-        log.warning("budget_spent", budget=spending.sends_per_hour, seconds=error.seconds)
-        raise
-
-
-async def reserve_confirmation(spending: SpendingLimits, now: datetime) -> Reservation:
-    """Reserve one confirmation text. Raises ``BudgetSpent`` while it has to wait.
-
-    It may use the whole budget, of which codes leave a part: an attack on the sign-up must not
-    silence it.
-    """
-    return await _reserve(_limits_of_site(spending.sends_per_hour), now)
-
-
-async def reserve_check(phone: str, now: datetime) -> None:
-    """Reserve one check of a code for ``phone``. Raises ``PhoneChecksSpent``."""
-    await _reserve((_limit_of_checks(phone),), now)
-
-
-async def refund(reservation: Reservation) -> None:
-    """Give a reservation back: the vendor surely did nothing."""
-    await _refund(reservation, *Scope)
-
-
-async def refund_check(phone: str, at: datetime) -> None:
-    """Give back the check reserved at ``at``: it surely did not reach the vendor."""
-    await refund(Reservation((_limit_of_checks(phone),), at))
-
-
-async def mark_rejected(reservation: Reservation) -> None:
-    """The vendor did not want the number that a send was reserved for: nothing is paid.
-
-    It counts against the number and its prefix all the same. Given back, it could be asked for
-    without end.
-    """
-    await _refund(reservation, Scope.SITE)
-
-
-async def mark_unknown(reservation: Reservation) -> None:
-    """The vendor did not say whether it sent the code: that counts for its phone alone.
-
-    Otherwise a vendor's outage would use up what other people need.
-    """
-    await _refund(reservation, Scope.PREFIX, Scope.SITE)
-
-
-async def mark_verified(phone: str, sends: int, checks: int, since: datetime) -> None:
-    """A code that was first sent at ``since`` was right: it was neither pumping nor guessing."""
-    prefix = Limit(Scope.PREFIX, dialling_prefix(phone), 0, BRAKE_WINDOW, PrefixBraked)
-    await _add({prefix: -sends, _limit_of_checks(phone): -checks}, since)
-
-
-def _limits_of_send(phone: str, spending: SpendingLimits) -> tuple[Limit, ...]:
-    """In one order always, in which they are told and locked."""
-    prefix = dialling_prefix(phone)
-    limits = _limits_of_site(spending.sends_per_hour_for_codes)
-    if spending.prefix_brake is not None:
-        brake = Limit(Scope.PREFIX, prefix, spending.prefix_brake, BRAKE_WINDOW, PrefixBraked)
-        limits = (brake, *limits)
-    if spending.sends_per_phone is not None:
-        day = Limit(Scope.PHONE, phone, spending.sends_per_phone, DAY, PhoneSendsSpent)
-        limits = (day, *limits)
-    return limits
-
-
-def _limits_of_site(most: int | None) -> tuple[Limit, ...]:
-    return () if most is None else (Limit(Scope.SITE, "", most, BUDGET_WINDOW, BudgetSpent),)
-
-
-def _limit_of_checks(phone: str) -> Limit:
-    return Limit(Scope.CHECKS, phone, WRONG_CHECKS_PER_PHONE, DAY, PhoneChecksSpent)
-
-
-async def _reserve(limits: tuple[Limit, ...], now: datetime) -> Reservation:
-    """One use of each of ``limits``, or of none: then the first without any left raises."""
-    reservation = Reservation(limits, now)
-    windows = await _read(limits, now)
-    for limit, window in zip(limits, windows, strict=True):
-        limit.check(window.total, window.oldest, now)
-    buckets = await _add(dict.fromkeys(limits, 1), now)
-    try:
-        for limit, window in zip(limits, windows, strict=True):
-            others = buckets[limit.key] - 1 - window.current  # came between the two statements
-            limit.check(window.total + others, window.oldest, now)
-    except LimitExceeded:
-        await refund(reservation)
-        raise
-    return reservation
-
-
-async def _refund(reservation: Reservation, *scopes: Scope) -> None:
-    limits = [limit for limit in reservation.limits if limit.scope in scopes]
-    await _add(dict.fromkeys(limits, -1), reservation.at)
-
-
-async def _read(limits: Sequence[Limit], now: datetime) -> list[Used]:
-    """What each limit's window holds."""
-    if not limits:
-        return []
-    selects, values = [], list[object]()
-    for place, limit in enumerate(limits):
-        key, bucket, since, first = (f"${4 * place + each}" for each in range(1, 5))
-        selects.append(
-            f"SELECT {place} AS place, COALESCE(SUM(used), 0) AS total,"  # noqa: S608
-            f" COALESCE(SUM(CASE WHEN started_at = {bucket} THEN used END), 0) AS current,"
-            f" MIN(CASE WHEN used > 0 THEN newest_at END) AS oldest FROM usage"
-            f" WHERE key = {key} AND started_at >= {first} AND newest_at > {since}"
+        table = "attempts"
+        indexes = (
+            Index(fields=("phone", "kind", "at")),
+            Index(fields=("prefix", "at")),
+            Index(fields=("at",)),
+            Index(fields=("verification_id",)),
         )
-        left = now - limit.window
-        values += [limit.key, limit.bucket(now), left, limit.bucket(left)]
-    rows = await run(" UNION ALL ".join(selects), *values)
-    ordered = sorted(rows, key=lambda row: int(row["place"]))
-    return [Used(row["total"], row["current"], moment(row["oldest"])) for row in ordered]
 
 
-async def _add(uses: dict[Limit, int], at: datetime) -> dict[str, int]:
-    """Add to the buckets of ``at``: what each limit's bucket holds then, by its key."""
-    if not uses:
-        return {}
-    places = ", ".join(
-        f"(${n + 1}, ${n + 2}, ${n + 3}, ${n + 4})" for n in range(0, 4 * len(uses), 4)
+# The limits of a send in one statement, each left out where it is null.
+ALLOWED = """
+    (CAST($1 AS integer) IS NULL OR $1 >
+        (SELECT count(*) FROM attempts WHERE phone = $4 AND kind IN ($6, $7) AND at > $8
+         AND verification_id <> $9))
+    AND (CAST($2 AS integer) IS NULL OR $2 >
+        (SELECT count(*) FROM attempts WHERE prefix = $5 AND at > $10 AND NOT proven))
+    AND (CAST($3 AS integer) IS NULL OR $3 >
+        (SELECT count(*) FROM attempts WHERE at > $11 AND kind = $6))
+"""
+
+
+async def reserve_send(
+    phone: str, verification_id: int, spending: SpendingLimits, now: datetime
+) -> None:
+    """Record one send to ``phone``. Raises the ``LimitExceeded`` of the limit it would break."""
+    prefix = dialling_prefix(phone)
+    send = Attempt(
+        kind=Kind.SEND, phone=phone, prefix=prefix, verification_id=verification_id, at=now
     )
-    values = [
-        value
-        for limit, amount in uses.items()
-        for value in (limit.key, limit.bucket(at), at, amount)
-    ]
-    rows = await run(
-        f"INSERT INTO usage (key, started_at, newest_at, used) VALUES {places}"  # noqa: S608
-        " ON CONFLICT (key, started_at) DO UPDATE SET used = usage.used + excluded.used,"
-        " newest_at = CASE WHEN excluded.used > 0 THEN excluded.newest_at"
-        " ELSE usage.newest_at END RETURNING key, used",
-        *values,
+    if spending == SpendingLimits(None, None, None):
+        await add(send)
+        return
+    await serialise("sends")
+    reserved = await add(
+        send,
+        ALLOWED,
+        spending.sends_per_phone,
+        spending.prefix_brake,
+        spending.sends_per_hour_for_anybody,
+        phone,
+        prefix,
+        Kind.SEND,
+        Kind.REJECTED,
+        now - DAY,
+        NO_VERIFICATION,
+        now - BRAKE_WINDOW,
+        now - BUDGET_WINDOW,
     )
-    return {row["key"]: row["used"] for row in rows}
+    if not reserved:  # one after the other, to tell which limit it is, or to find that we know them
+        await _phone_allows(phone, spending.sends_per_phone, now)
+        await _prefix_allows(prefix, spending.prefix_brake, now)
+        await _budget_allows(phone, spending, now)
+        await add(send)
 
 
-async def purge_attempts(before: datetime) -> None:
-    """Delete what the release before this one counted by, which wrote to a table of its own.
+async def reserve_confirmation(phone: str, spending: SpendingLimits, now: datetime) -> Attempt:
+    """Write a confirmation text down as sent; raises ``BudgetSpent`` when it has to wait."""
+    send = Attempt(
+        kind=Kind.SEND,
+        phone=phone,
+        prefix=dialling_prefix(phone),
+        verification_id=NO_VERIFICATION,
+        proven=True,
+        at=now,
+    )
+    if spending.sends_per_hour is None:
+        await add(send)
+        return send
+    async with in_transaction():
+        await serialise("sends")
+        since = now - BUDGET_WINDOW
+        within = "$1 > (SELECT count(*) FROM attempts WHERE at > $2 AND kind = $3)"
+        if not await add(send, within, spending.sends_per_hour, since, Kind.SEND):
+            await _within(_sends(since), spending.sends_per_hour, BUDGET_WINDOW, now, BudgetSpent)
+            await add(send)
+    return send
 
-    Its processes may still do so during a deploy. The next release drops table and function.
+
+async def reserve_check(phone: str, verification_id: int, now: datetime) -> None:
+    """Write one guess for ``phone`` down, before it is known to be wrong."""
+    await serialise(f"checks {phone}")
+    check = Attempt(
+        kind=Kind.CHECK, phone=phone, prefix="", verification_id=verification_id, at=now
+    )
+    fewer = (
+        "$1 > (SELECT count(*) FROM attempts"
+        " WHERE phone = $2 AND kind = $3 AND at > $4 AND NOT proven)"
+    )
+    if not await add(check, fewer, WRONG_CHECKS_PER_PHONE, phone, Kind.CHECK, now - DAY):
+        checks = Attempt.filter(phone=phone, kind=Kind.CHECK, at__gt=now - DAY, proven=False)
+        await _within(checks, WRONG_CHECKS_PER_PHONE, DAY, now, PhoneChecksSpent)
+        await add(check)
+
+
+async def refund(kind: Kind, verification_id: int) -> None:
+    """Strike the last attempt of a verification: the vendor surely did nothing."""
+    last = await Attempt.filter(kind=kind, verification_id=verification_id).order_by("-id").first()
+    if last:
+        await last.delete()
+
+
+async def mark_rejected(verification_id: int) -> None:
+    """Note of the last send of a verification that the vendor did not want the number.
+
+    Nothing went out and nothing is paid. It counts against the number and its prefix all the same:
+    given back, it could be asked for again without end.
     """
-    await run("DELETE FROM attempts WHERE at < $1", before)
+    last = (
+        await Attempt.filter(kind=Kind.SEND, verification_id=verification_id)
+        .order_by("-id")
+        .first()
+    )
+    if last:
+        await Attempt.filter(id=last.id).update(kind=Kind.REJECTED)
+
+
+async def mark_verified(verification_id: int) -> None:
+    """The code was right: what it took was neither pumping nor guessing."""
+    await run("UPDATE attempts SET proven = $2 WHERE verification_id = $1", verification_id, True)
+
+
+async def _phone_allows(phone: str, most: int | None, now: datetime) -> None:
+    if most is not None:
+        asked = (Kind.SEND, Kind.REJECTED)
+        sends = Attempt.filter(phone=phone, kind__in=asked, at__gt=now - DAY)
+        sends = sends.exclude(verification_id=NO_VERIFICATION)
+        await _within(sends, most, DAY, now, PhoneSendsSpent)
+
+
+async def _prefix_allows(prefix: str, most: int | None, now: datetime) -> None:
+    if most is None:
+        return
+    unverified = Attempt.filter(prefix=prefix, at__gt=now - BRAKE_WINDOW, proven=False)
+    try:
+        await _within(unverified, most, BRAKE_WINDOW, now, PrefixBraked)
+    except PrefixBraked as refused:
+        log.warning("prefix_braked", prefix=prefix, unverified=most, seconds=refused.seconds)
+        raise
+
+
+async def _budget_allows(phone: str, spending: SpendingLimits, now: datetime) -> None:
+    """The last part of the budget is for people we know: an attack must not lock them out."""
+    most, for_anybody = spending.sends_per_hour, spending.sends_per_hour_for_anybody
+    if most is None or for_anybody is None:
+        return
+    sends = _sends(now - BUDGET_WINDOW)
+    spent = await sends.count()
+    if spent < for_anybody:
+        return
+    if spent < most and await User.exists(phone=phone, verified_at__not_isnull=True):
+        return
+    log.warning("budget_spent", sends=spent, budget=most)
+    await _within(sends, 0, BUDGET_WINDOW, now, BudgetSpent)
+
+
+def _sends(since: datetime) -> QuerySet[Attempt]:
+    return Attempt.filter(at__gt=since, kind=Kind.SEND)
+
+
+async def _within(
+    attempts: QuerySet[Attempt],
+    most: int,
+    window: timedelta,
+    now: datetime,
+    refusal: type[LimitExceeded],
+) -> None:
+    """Raise ``refusal`` when there are ``most`` already; it waits for the oldest to leave."""
+    if await attempts.count() >= most:
+        oldest = await attempts.order_by("at").first()
+        raise refusal((oldest.at if oldest else now) + window - now)

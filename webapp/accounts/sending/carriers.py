@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from webapp.accounts.policy import usage
 from webapp.accounts.policy.rules import SpendingLimits
-from webapp.accounts.policy.usage import Reservation
+from webapp.accounts.policy.usage import Attempt
 from webapp.accounts.sending.outbox import OutboxMessage
 from webapp.providers import (
     Blocked,
@@ -62,11 +62,11 @@ class Carrier:
         self,
         message: OutboxMessage,  # noqa: ARG002
         now: datetime,  # noqa: ARG002
-    ) -> Reservation | None:
+    ) -> Attempt | None:
         """Reserve what one attempt costs. Raises ``LimitExceeded`` while it has to wait."""
         return None
 
-    async def refund(self, reserved: Reservation | None) -> None:
+    async def refund(self, reserved: Attempt | None) -> None:
         """The attempt cost nothing after all."""
 
     async def find(self, message: OutboxMessage) -> str | NotFound:  # noqa: ARG002
@@ -90,16 +90,12 @@ class TextCarrier(Carrier):
     def __init__(self, messenger: Messenger, spending: SpendingLimits) -> None:
         self._messenger, self._spending = messenger, spending
 
-    async def reserve(
-        self,
-        message: OutboxMessage,  # noqa: ARG002
-        now: datetime,
-    ) -> Reservation:
-        return await usage.reserve_confirmation(self._spending, now)
+    async def reserve(self, message: OutboxMessage, now: datetime) -> Attempt | None:
+        return await usage.reserve_confirmation(message.to, self._spending, now)
 
-    async def refund(self, reserved: Reservation | None) -> None:
+    async def refund(self, reserved: Attempt | None) -> None:
         if reserved:
-            await usage.refund(reserved)
+            await reserved.delete()
 
     async def find(self, message: OutboxMessage) -> str | NotFound:
         assert message.tried_at  # noqa: S101
