@@ -523,9 +523,12 @@ def test_no_number_of_a_special_kind_is_taken_in_any_country(kind: str) -> None:
         number = phonenumbers.example_number_for_type(region, getattr(PhoneNumberType, kind))
         if number and phonenumbers.number_type(number) == getattr(PhoneNumberType, kind):
             e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-            with pytest.raises(phones.UnusableNumber):
-                phones.parse(e164, region)
-            tried += 1
+            try:
+                read = phones.parse(e164, region)
+            except phones.UnusableNumber:
+                tried += 1
+            else:  # Argentina's, where the 9 that makes a number a mobile's is often left out
+                assert (region, read.e164) == ("AR", e164.replace("+54", "+549"))
     assert tried > 10
 
 

@@ -19,6 +19,8 @@ from webapp.accounts.purge import purge
 
 pytestmark = pytest.mark.parametrize("database", ["postgres"], indirect=True)
 
+SMALL = {"oidc_keys"}  # tables of a few rows however many people there are
+
 
 class Statements(logging.Handler):
     """Every statement that the application sends, with the values it had first."""
@@ -76,6 +78,8 @@ async def test_no_statement_reads_a_table_from_end_to_end(
     assert len(statements.seen) > 25
     connection = await asyncpg.connect(database_url)
     try:
+        # So that it is the lack of an index alone which has a table read whole, also a small one.
+        await connection.execute("SET enable_seqscan = off")
         plans = {
             sql: await plan(connection, sql, values) for sql, values in statements.seen.items()
         }
@@ -91,7 +95,7 @@ async def plan(connection: Any, sql: str, values: list[Any]) -> list[str]:
 
 
 def whole_tables(node: dict[str, Any]) -> Iterator[str]:
-    if node["Node Type"] == "Seq Scan":
+    if node["Node Type"] == "Seq Scan" and node["Relation Name"] not in SMALL:
         yield node["Relation Name"]
     for child in node.get("Plans", []):
         yield from whole_tables(child)

@@ -189,6 +189,8 @@ def test_the_keyboard_alone_is_enough(person: Person) -> None:
     person.is_at("account")
     expect(page.get_by_role("heading", level=1)).to_be_focused()
     keys.press("Tab")
+    assert person.focus() == "Email me a new link"
+    keys.press("Tab")
     assert person.focus() == "Sign out"
 
 

@@ -91,7 +91,10 @@ class Verification(Model):
 
     class Meta:
         table = "verifications"
-        indexes = (Index(fields=("user_id", "id")),)
+        indexes = (
+            Index(fields=("user_id", "id")),
+            Index(fields=("purpose", "created_at")),  # the purge
+        )
 
     @property
     def never_sent(self) -> bool:
