@@ -191,6 +191,8 @@ def test_the_keyboard_alone_is_enough(person: Person) -> None:
     keys.press("Tab")
     assert person.focus() == "Email me a new link"
     keys.press("Tab")
+    assert person.focus() == "sandbox phone"
+    keys.press("Tab")
     assert person.focus() == "Sign out"
 
 
