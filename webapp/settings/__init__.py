@@ -9,19 +9,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
-from secrets import token_urlsafe
-from typing import Any
-from urllib.parse import urlsplit
 
-from webapp.segments import segments, spellings
-from webapp.settings import urls, values
+from webapp.settings import defaults, urls, values
 from webapp.settings.clients import Client, clients
+from webapp.settings.contradictions import contradictions
 from webapp.settings.declaration import (
     Derived,
     SettingsError,
     declared_by,
-    missing,
     read_all,
     setting,
 )
@@ -30,30 +25,7 @@ __all__ = ["Settings", "SettingsError", "misspelt"]
 
 EXAMPLE = "example known-to-everybody-so-only-for-development http://localhost:8001/callback"
 ALIKE = 0.85  # SENDS_PER_HUOR is SENDS_PER_HOUR; REDIS_TLS_URL is not REDIS_URL
-DEV_SECRET_FILE = Path(".secret_key")
 TWILIO = ("VERIFY_PROVIDER=twilio", "MESSENGER=twilio")  # either needs the account
-
-
-def _development_secret(_: Mapping[str, Any]) -> str:
-    """Made once and kept, so that a restart signs nobody out. Raises ``ValueError``."""
-    try:
-        if not DEV_SECRET_FILE.exists():
-            DEV_SECRET_FILE.touch(mode=0o600)
-            DEV_SECRET_FILE.write_text(token_urlsafe(32))
-        return values.secret(DEV_SECRET_FILE.read_text().strip())
-    except OSError as error:
-        why = f"{error.strerror}: it is made where `dev` is started. Set SECRET_KEY instead"
-        raise ValueError(f"cannot be kept in {DEV_SECRET_FILE}: {why}") from None
-    except ValueError:
-        raise ValueError(f"{DEV_SECRET_FILE} holds no secret. Delete the file") from None
-
-
-def _local_origin(read: Mapping[str, Any]) -> str:
-    return f"http://localhost:{read['port']}"
-
-
-def _host(read: Mapping[str, Any]) -> str:
-    return urlsplit(read["base_url"]).hostname or ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +38,7 @@ class Settings:
         "keys HMACs and signatures; 32 or more random characters",
         values.secret,
         None,
-        development=Derived("made once, kept in `.secret_key`", _development_secret),
+        development=Derived("made once, kept in `.secret_key`", defaults.development_secret),
         secret=True,
     )
     database_url: str = setting(
@@ -88,11 +60,11 @@ class Settings:
         "unless its host is loopback",
         urls.public_origin,
         None,
-        development=Derived("`http://localhost:8000`", _local_origin),
+        development=Derived("`http://localhost:8000`", defaults.local_origin),
     )
     site_name: str = setting(
         "the name that people read on the page and in texts",
-        default=Derived("the host of `BASE_URL`", _host),
+        default=Derived("the host of `BASE_URL`", defaults.host),
         development="Demo",
     )
     code_name: str = setting(
@@ -303,7 +275,7 @@ class Settings:
         """Settings from ``environ``; raises ``SettingsError`` with every fault at once."""
         read, faults = read_all(declared_by(cls), environ, development=development)
         settings = cls(development=development, **read)
-        for name, why in _contradictions(settings):
+        for name, why in contradictions(settings):
             faults.setdefault(name, why)
         if faults:
             raise SettingsError(faults)
@@ -331,32 +303,3 @@ def misspelt() -> Iterator[tuple[str, str]]:
     for name in os.environ.keys() - names:
         if close := get_close_matches(name, names, n=1, cutoff=ALIKE):
             yield name, close[0]
-
-
-def _contradictions(settings: Settings) -> Iterator[tuple[str, str]]:
-    """What is wrong with settings that are good one by one."""
-    development = settings.development
-    yield from missing(settings, development=development)
-    if settings.verify_provider == "sandbox" and not development:
-        yield "VERIFY_PROVIDER", "sandbox is for development only"
-    hook = urlsplit(settings.webhook_url)
-    if hook.scheme == "http" and not development and not urls.is_loopback(hook.hostname or ""):
-        yield "WEBHOOK_URL", "must be https in production: events have emails and phone numbers"
-    url = urlsplit(settings.base_url)
-    if url.scheme == "http" and not development and not urls.is_loopback(url.hostname or ""):
-        yield "BASE_URL", "must be https in production"
-    if url.hostname and not _fits_in_a_text(settings.code_name, url.hostname):
-        variable = "SITE_NAME" if settings.code_name == settings.site_name else "CODE_NAME"
-        words = "cannot be written in one text beside the host of BASE_URL"
-        yield variable, f"{words}: set CODE_NAME to a short name, best in Latin letters"
-
-
-def _fits_in_a_text(name: str, host: str) -> bool:
-    """Whether the shortest text of a code has room for a spelling of ``name``.
-
-    A host that takes the whole text is no fault of the name's.
-    """
-    bound = f"\n\n@{host} #000000"
-    return segments(f": 000000{bound}") > 1 or any(
-        spelling and segments(f"{spelling}: 000000{bound}") == 1 for spelling in spellings(name)
-    )

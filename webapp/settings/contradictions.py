@@ -1,0 +1,41 @@
+"""What is wrong with settings that are good one by one."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from webapp.segments import segments, spellings
+from webapp.settings import urls
+from webapp.settings.declaration import missing
+
+if TYPE_CHECKING:
+    from webapp.settings import Settings
+
+
+def contradictions(settings: "Settings") -> Iterator[tuple[str, str]]:
+    """The variables at fault, and what is wrong with each."""
+    development = settings.development
+    yield from missing(settings, development=development)
+    if settings.verify_provider == "sandbox" and not development:
+        yield "VERIFY_PROVIDER", "sandbox is for development only"
+    hook = urlsplit(settings.webhook_url)
+    if hook.scheme == "http" and not development and not urls.is_loopback(hook.hostname or ""):
+        yield "WEBHOOK_URL", "must be https in production: events have emails and phone numbers"
+    url = urlsplit(settings.base_url)
+    if url.scheme == "http" and not development and not urls.is_loopback(url.hostname or ""):
+        yield "BASE_URL", "must be https in production"
+    if url.hostname and not _fits_in_a_text(settings.code_name, url.hostname):
+        variable = "SITE_NAME" if settings.code_name == settings.site_name else "CODE_NAME"
+        words = "cannot be written in one text beside the host of BASE_URL"
+        yield variable, f"{words}: set CODE_NAME to a short name, best in Latin letters"
+
+
+def _fits_in_a_text(name: str, host: str) -> bool:
+    """Whether the shortest text of a code has room for a spelling of ``name``.
+
+    A host that takes the whole text is no fault of the name's.
+    """
+    bound = f"\n\n@{host} #000000"
+    return segments(f": 000000{bound}") > 1 or any(
+        spelling and segments(f"{spelling}: 000000{bound}") == 1 for spelling in spellings(name)
+    )
