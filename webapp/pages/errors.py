@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from webapp.accounts.policy.rules import RETRY_AFTER, whole_seconds
-from webapp.web.templates import page
+from webapp.web.templates import is_fragment, page, render, respond
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +29,7 @@ WORDS = {
     ),
     503: ("We’re not ready just now", "Nothing that was saved is lost. Try again in a moment."),
 }
-UNAVAILABLE = 503
+INVALID, BROKEN, UNAVAILABLE = 422, 500, 503
 RETRY_LATER = {"Retry-After": str(whole_seconds(RETRY_AFTER))}
 
 
@@ -66,6 +66,16 @@ async def http_error(request: Request, error: Exception) -> Response:
 async def client_left(request: Request, _: Exception) -> Response:
     """For a visitor who left while their form was read; nobody gets the answer."""
     return show(request, 400)
+
+
+async def template_failed(request: Request, error: Exception) -> Response:
+    """For designers, in development: which line of which template is wrong, and why."""
+    log.error("template_failed", error=str(error), exc_info=error)
+    swapped = is_fragment(request)
+    html = render(request, "sandbox/template_error.html", error=error, fragment=swapped)
+    response = respond(request, html, INVALID if swapped else BROKEN)  # app.js shows no 500
+    response.headers["HX-Replace-Url"] = request.url.path
+    return response
 
 
 async def database_away(request: Request, error: Exception) -> Response:

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.web.static import preferred
+from webapp.web.template_error import TemplateFailed
 
 VARY = "HX-Request, HX-Request-Type, HX-History-Restore-Request, Accept-Encoding"
 HTML = "text/html; charset=utf-8"
@@ -24,6 +25,7 @@ class Templates:
         self, directory: Path, asset: Callable[[str], str], *, reload: bool, **common: Any
     ) -> None:
         """``asset`` makes a static file's URL; ``common`` is there in every template."""
+        self.directory = directory
         self.environment = Environment(
             loader=FileSystemLoader(directory),
             autoescape=select_autoescape(disabled_extensions=("txt",), default=True),
@@ -39,8 +41,14 @@ class Templates:
         return respond(request, self.html(template, context))
 
     def html(self, name: str, context: Mapping[str, Any]) -> str:
-        """The template ``name``, filled in; a ``.txt`` one is plain text."""
-        return self.environment.get_template(name).render(context)
+        """The template ``name``, filled in; a ``.txt`` one is plain text.
+
+        Raises ``TemplateFailed``, which names the line that is wrong.
+        """
+        try:
+            return self.environment.get_template(name).render(context)
+        except Exception as error:
+            raise TemplateFailed(name, error, self.directory) from error
 
 
 def is_fragment(request: Request) -> bool:
