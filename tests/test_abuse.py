@@ -23,7 +23,7 @@ from tests.visitor import Visitor
 from webapp.accounts.people import phones
 from webapp.accounts.people.users import User
 from webapp.accounts.policy import usage
-from webapp.accounts.policy.rules import BudgetSpent, PrefixBraked, SpendingLimits
+from webapp.accounts.policy.rules import FORMS_PER_SIGNUP, BudgetSpent, PrefixBraked, SpendingLimits
 from webapp.accounts.purge import purge
 from webapp.sandbox import Sandbox
 from webapp.settings import Settings
@@ -125,6 +125,22 @@ async def test_wider_networks_have_growing_limits(
     strangers = [Stranger(client, address=addresses.format(n=n)) for n in range(30)]
     answers = [await stranger.sign_up() for stranger in strangers]
     assert answers == [303] * admitted + [429] * (30 - admitted)
+
+
+@ON_SQLITE
+@BEHIND_A_PROXY
+@pytest.mark.environ(SIGNUPS_PER_IP="1/hour")
+async def test_sign_ups_that_are_not_filled_in_well_are_counted_too(
+    client: httpx.AsyncClient,
+) -> None:
+    stranger = Stranger(client)
+    tries = [await stranger.sign_up(password="short") for _ in range(FORMS_PER_SIGNUP)]
+    assert set(tries) == {422}
+    answer = await stranger.post("/signup", **ADA | {"name": "Ada <Lovelace>", "password": "short"})
+    assert (answer.status_code, int(answer.headers["Retry-After"]) > 0) == (429, True)
+    assert "Ada &lt;Lovelace&gt;" in answer.text
+    assert "password-error" not in answer.text, "It was checked, which is what costs"
+    assert await Stranger(client, address="192.0.2.2").sign_up() == 303
 
 
 # One verification

@@ -26,6 +26,7 @@ from webapp.accounts.policy.rules import (
     ANSWERS_PER_SESSION,
     BROWSER_REMEMBERED,
     CODE_LIFETIME,
+    FORMS_PER_SIGNUP,
     HINTS_PER_IP,
     SESSION_LIFETIME,
     SpendingLimits,
@@ -56,10 +57,12 @@ from webapp.schema import log_mismatches
 from webapp.settings import Settings
 from webapp.web import log as logs
 from webapp.web.cookies import TokenCookie
+from webapp.web.readiness import Readiness
 from webapp.web.security import origin_of
 from webapp.web.static import Assets
+from webapp.web.template_error import TemplateFailed
 from webapp.web.templates import PageCache, Templates
-from webapp.web.throttle import Throttle
+from webapp.web.throttle import Throttle, multiplied
 
 log = structlog.get_logger(__name__)
 ROOT = Path(__file__).resolve().parent.parent
@@ -144,7 +147,7 @@ def _assemble(
         routes=table,
         middleware=middleware(settings),
         lifespan=_lifespan,
-        exception_handlers=_handlers(),
+        exception_handlers=_handlers(settings),
     )
     state = app.state
     state.settings, state.templates = settings, templates
@@ -154,8 +157,10 @@ def _assemble(
     state.database = Database(
         settings.database_url, pool_size=max(2, POOL_OF_ALL // settings.web_concurrency)
     )
+    state.readiness = Readiness(state.database.ready)
     state.throttle = Throttle(
         {
+            "forms": multiplied(settings.signups_per_ip, FORMS_PER_SIGNUP),
             "signups": settings.signups_per_ip,
             "signins": settings.signins_per_ip,
             "checks": settings.checks_per_ip,
@@ -226,12 +231,14 @@ def hash_threads(settings: Settings) -> int:
     return max(1, -(-(os.cpu_count() or 1) // settings.web_concurrency))
 
 
-def _handlers() -> dict[Any, Any]:
+def _handlers(settings: Settings) -> dict[Any, Any]:
+    for_designers = {TemplateFailed: errors.template_failed} if settings.development else {}
     return (
         dict.fromkeys(DATABASE_ERRORS, errors.database_away)
         | dict.fromkeys(REDIRECTS, redirected)
         | {HTTPException: errors.http_error, ClientDisconnect: errors.client_left}
         | {OAuthError: answer_oauth_error, UntrustedRequest: answer_untrusted}
+        | for_designers
     )
 
 

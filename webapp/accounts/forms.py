@@ -88,8 +88,9 @@ class SignupForm(PhoneForm):
     clean_email: str = field(default="", kw_only=True)
 
     @classmethod
-    def parse(cls, form: Typed, allowed: frozenset[str] = frozenset(), site: str = "") -> Self:
-        self = cls(
+    def read(cls, form: Typed) -> Self:
+        """What was typed, not checked."""
+        return cls(
             name=one_line(typed(form, "name")),
             email=one_line(typed(form, "email")),
             country=typed(form, "country").strip().upper(),
@@ -97,12 +98,19 @@ class SignupForm(PhoneForm):
             password=typed(form, "password"),
             return_to=typed(form, "return_to", LONGEST_URL),
         )
-        # In the order of the page, which is the order of the summary
+
+    @classmethod
+    def parse(cls, form: Typed, allowed: frozenset[str] = frozenset(), site: str = "") -> Self:
+        self = cls.read(form)
+        self.check(allowed, site)
+        return self
+
+    def check(self, allowed: frozenset[str], site: str) -> None:
+        """Find what is wrong, in the order of the page, which is the order of the summary."""
         self.check_name()
         self.check_email()
         self.check_phone(allowed)
         self.check_password(site)
-        return self
 
     def profile(self) -> dict[str, Any]:
         """A valid form's answers by column of ``users``, but for the password.

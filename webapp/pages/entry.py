@@ -34,6 +34,6 @@ async def healthz(request: Request) -> Response:
 
 async def readyz(request: Request) -> Response:
     """200 when the database answers and has every migration."""
-    if await state.database(request).ready():
+    if await state.readiness(request).ready():
         return PlainTextResponse("ok")
     return PlainTextResponse("the database is away, or migrations are missing", 503)

@@ -38,7 +38,7 @@ from webapp.providers import (
     NotMobile,
     Unreachable,
 )
-from webapp.web.security import CONTENT_SECURITY_POLICY
+from webapp.web.headers import CONTENT_SECURITY_POLICY
 from webapp.web.templates import page, render, respond
 
 COUNTRY = "GB"

@@ -21,10 +21,14 @@ FOR_AN_HOUR = "private, max-age=3600"
 
 async def countries(request: Request) -> Response:
     """The list that a step swapped in leaves out, the same for everybody."""
-    rows = every_country(state.site(request).countries)
-    response = respond(request, render(request, "partials/countries.html", countries=rows))
-    response.headers["Cache-Control"] = FOR_AN_HOUR
-    return response
+
+    def answer() -> Response:
+        rows = every_country(state.site(request).countries)
+        response = respond(request, render(request, "partials/countries.html", countries=rows))
+        response.headers["Cache-Control"] = FOR_AN_HOUR
+        return response
+
+    return state.empty_forms(request).answer(request, "countries", answer)
 
 
 async def phone(request: Request) -> Response:
@@ -41,8 +45,9 @@ async def password(request: Request) -> Response:
         return Response(status_code=NO_CONTENT)
     fields, site = await posted(request), state.site(request).name
     word = typed(fields, "password")
-    own = SignupForm.parse(fields, site=site).own_words(site)
-    score, advice = strength.strength(word, own) if word else (0, "")
+    form = SignupForm.read(fields)
+    form.check_phone(frozenset())  # the number's spellings are words of one's own
+    score, advice = strength.strength(word, form.own_words(site)) if word else (0, "")
     return respond(
         request, render(request, "partials/hint_password.html", strength=score, advice=advice)
     )

@@ -10,6 +10,7 @@ from webapp.accounts.journeys.sign_up import SignedUp, sign_up
 from webapp.accounts.people import phones, sessions
 from webapp.accounts.people.countries import countries
 from webapp.accounts.people.sessions import Browser
+from webapp.accounts.policy.rules import Throttled
 from webapp.pages import state, verification
 from webapp.pages.locale import country_of
 from webapp.pages.step import (
@@ -48,8 +49,13 @@ async def show(request: Request) -> Response:
 
 async def submit(request: Request) -> Response:
     site, visitor = state.site(request), await find_visitor(request)
-    form = SignupForm.parse(await posted(request), site.countries, site.name)
+    form = SignupForm.read(await posted(request))
     form.return_to = state.return_to(request, form.return_to)
+    try:
+        await throttle(request, "forms")
+    except Throttled as error:
+        return render(request, form, problem(error))
+    form.check(site.countries, site.name)
     if visitor and visitor.user.verified_at:
         raise Redirect(HOME)  # under form-action, no form leads to another host
     if not form.valid:

@@ -1,20 +1,15 @@
 """What the application keeps for its pages, with its types: ``app.state`` has none."""
 
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import cast
 
 from starlette.requests import Request
 
 from webapp.accounts.journeys.site import Site
 from webapp.web.cookies import TokenCookie
+from webapp.web.readiness import Readiness
 from webapp.web.templates import PageCache
 from webapp.web.throttle import Throttle
-
-
-class Database(Protocol):
-    """All that a page asks of the database itself."""
-
-    async def ready(self) -> bool: ...
 
 
 def site(request: Request) -> Site:
@@ -54,5 +49,5 @@ def empty_forms(request: Request) -> PageCache:
     return cast(PageCache, request.app.state.empty_forms)
 
 
-def database(request: Request) -> Database:
-    return cast(Database, request.app.state.database)
+def readiness(request: Request) -> Readiness:
+    return cast(Readiness, request.app.state.readiness)

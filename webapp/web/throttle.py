@@ -1,4 +1,4 @@
-"""How often one visitor may do a thing: rules in the notation of ``limits``, counted by any key."""
+"""Request throttling: rules in the notation of the ``limits`` library, counted by any key."""
 
 import asyncio
 import time
@@ -23,19 +23,19 @@ GROWTH = (1, 3, 10)
 """How many times a rule's number a visitor's networks may use up, from the narrowest to the widest:
 of IPv6 a /64, a /56 and a /48 (``client.PREFIXES``)."""
 
-MOST_KEYS = 20_000  # remembered by one process, some 40 MB; above, memory starts anew
-SWEEP_EVERY = 60.0  # seconds between two clearings of counts that have run out
+MOST_KEYS = 20_000  # counted by one process, some 40 MB; above it, counting starts anew
+SWEEP_EVERY = 60.0  # seconds between two removals of expired counts
 
-REDIS_CONNECTIONS = 8  # a process; small plans of hosted Redis allow some 20 in all
-REDIS_DEADLINE = 0.5  # seconds that Redis may hold up a page
-REDIS_PAUSE = 10.0  # seconds for which a Redis that failed is not asked again
+REDIS_CONNECTIONS = 8  # of one process; small plans of hosted Redis allow about 20 in all
+REDIS_DEADLINE = 0.5  # seconds that a request may wait for Redis
+REDIS_PAUSE = 10.0  # seconds without Redis after it failed
 WARN_EVERY = 60.0  # seconds
 
 
 def parse_rule(text: str) -> Windows:
     """The windows of a rule such as ``10/hour`` or ``2/second; 30/10minutes``.
 
-    Raises ``ValueError`` where it is not the notation of ``limits``, or allows nothing.
+    Raises ``ValueError`` if it is not in the notation of ``limits``, or allows nothing.
     """
     windows = tuple(parse_many(text))
     if any(window.amount < 1 for window in windows):
@@ -43,12 +43,17 @@ def parse_rule(text: str) -> Windows:
     return windows
 
 
-class Throttle:
-    """Counts attempts against rules: in Redis where there is one, else in this process.
+def multiplied(rule: str | None, times: int) -> str | None:
+    """``rule`` with numbers so many times as high."""
+    return rule and "; ".join(str(_times(times, window)) for window in parse_rule(rule))
 
-    By moving windows: "10/hour" is never more than ten in any sixty minutes, and the wait that is
-    told is the true one. While Redis fails each process counts for itself, which is neither a way
-    around the limits nor a locked door.
+
+class Throttle:
+    """Counts attempts against rules, in Redis where there is one, else in this process.
+
+    It uses moving windows: "10/hour" allows ten in any sixty minutes, and the wait it returns is
+    exact. While Redis fails, each process counts for itself: limits stay in force, and nobody is
+    locked out.
     """
 
     def __init__(
@@ -59,11 +64,11 @@ class Throttle:
         secret: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``rules`` by name, ``None`` for no limit; ``ValueError`` if one does not parse.
+        """``rules`` by name, ``None`` for no limit. Raises ``ValueError`` if one does not parse.
 
-        ``secret``: keys the hash under which a visitor is counted, the same in every process.
-        ``clock``: seconds; by it a failing Redis is left alone and warned about. The windows
-        themselves run by the time of ``limits`` and of Redis.
+        ``secret`` keys the hash under which a visitor is counted, the same in every process.
+        ``clock``, in seconds, times the pauses after a failure of Redis. The windows themselves
+        use the clocks of ``limits`` and Redis.
         """
         self.rules = {name: _by_growth(text) if text else () for name, text in rules.items()}
         self.secret = blake2b(secret.encode()).digest()
@@ -102,7 +107,7 @@ class Throttle:
             await self.pool.aclose()
 
     def _pseudonym(self, name: str, key: str) -> str:
-        """Neither memory nor Redis holds an address as it is."""
+        """The hash that stands for ``key``: neither memory nor Redis holds an address."""
         return blake2b(f"{name} {key}".encode(), key=self.secret, digest_size=16).hexdigest()
 
     def _leave_redis(self, error: Exception) -> None:
@@ -159,10 +164,10 @@ async def _count(
 
 
 def _connections(url: str) -> "ConnectionPool":
-    """Connections to the Redis at ``url``, by all that redis-py lets a URL say.
+    """Connections to the Redis at ``url``, with the options that redis-py reads from a URL.
 
-    ``rediss://…?ssl_cert_reqs=none`` is TLS with a certificate that nobody vouches for, as some
-    platforms hand out. Raises ``ValueError`` for a URL that is none of Redis.
+    ``rediss://…?ssl_cert_reqs=none`` accepts a self-signed certificate, as some platforms have.
+    Raises ``ValueError`` if it is not a Redis URL.
     """
     from redis.asyncio import BlockingConnectionPool  # noqa: PLC0415 - most start without Redis
     from redis.asyncio.retry import Retry  # noqa: PLC0415

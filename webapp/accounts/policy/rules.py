@@ -30,6 +30,7 @@ BUDGET_WINDOW = timedelta(hours=1)
 BUDGET_KEPT_FOR_KNOWN = 0.1  # of the budget, for numbers that verified before and confirmations
 
 # One address; the other limits by address are settings
+FORMS_PER_SIGNUP = 30  # sign-up forms, valid or not, for each allowed sign-up: 50 ms to check one
 HINTS_PER_IP = "600/10minutes"  # estimates of a password's strength, of some milliseconds each
 
 # One session that a right code ended, whose browser may send the code again: a guesser who has its
