@@ -31,8 +31,8 @@ from webapp.pages import errors
 from webapp.providers.http import LONGEST as LONGEST_CALL
 from webapp.settings import Settings, SettingsError
 from webapp.web.deadline import DEADLINE, Deadline
+from webapp.web.headers import SecurityHeaders
 from webapp.web.log import RequestLog
-from webapp.web.security import SecurityHeaders
 
 slow = pytest.mark.slow
 ON_POSTGRES = pytest.mark.parametrize("database", ["postgres"], indirect=True)

@@ -13,11 +13,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from webapp.web.client import UNKNOWN_CLIENT, client_networks
+from webapp.web.headers import SecurityHeaders
 from webapp.web.security import (
     AllowedHost,
     AllowedMethods,
     SameOrigin,
-    SecurityHeaders,
     host_of,
     origin_of,
 )

@@ -13,6 +13,7 @@ from webapp.pages.errors import error_app
 from webapp.settings import Settings
 from webapp.web.client import Clients
 from webapp.web.deadline import Deadline
+from webapp.web.headers import SecurityHeaders
 from webapp.web.log import RequestLog
 from webapp.web.security import (
     HEALTH,
@@ -20,7 +21,6 @@ from webapp.web.security import (
     AllowedMethods,
     Https,
     SameOrigin,
-    SecurityHeaders,
     host_of,
     origin_of,
 )

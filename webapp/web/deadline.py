@@ -1,4 +1,4 @@
-"""No page keeps anybody waiting until the platform's router hangs up on them."""
+"""A deadline for every request, shorter than a platform router's own."""
 
 import asyncio
 
@@ -13,15 +13,15 @@ DEADLINE = 28.0  # seconds; Heroku's router, among others, gives up at 30
 
 
 class Deadline:
-    """Answers 503 in place of a handler that has not begun its answer in time.
+    """Cancels a handler that has not started its response in time, and answers 503.
 
-    Every wait has a bound of its own (a vendor's call, a statement, the queue for a hash); this is
-    for their sum, and for the turns that a request waits for where a database hangs. What is cut
-    off is left as if the process had been killed there, from where the person can go on.
+    Each single wait has a timeout (a vendor call, a statement, the queue for a hash). This bounds
+    their sum, and the wait for a pooled connection where a database hangs. A cancelled handler
+    leaves the same state as a crash, from which every step recovers.
     """
 
     def __init__(self, app: ASGIApp, *, on_error: ErrorApp, seconds: float = DEADLINE) -> None:
-        self.app, self.seconds, self.refuse = app, seconds, on_error(503)
+        self.app, self.seconds, self.unavailable = app, seconds, on_error(503)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -40,4 +40,4 @@ class Deadline:
             if not limit.expired():
                 raise
             log.warning("deadline_passed", seconds=self.seconds)
-            await self.refuse(scope, receive, send)
+            await self.unavailable(scope, receive, send)

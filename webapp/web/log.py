@@ -1,4 +1,4 @@
-"""Structured logs, one line a request, in which no number, address, code or password appears."""
+"""Structured logs: one line a request, and no phone number, email, code or password in any."""
 
 import logging
 import re
@@ -20,16 +20,16 @@ log = structlog.get_logger()
 
 QUIET = ("aiosqlite", "asyncpg", "httpcore", "httpx", "tortoise", "twilio", "uvicorn.access")
 REQUEST_ID = re.compile(rb"[A-Za-z0-9-]{8,64}")
-CLIENT_LEFT = 499  # as nginx has it: nobody is there to read an answer
+CLIENT_LEFT = 499  # nginx's status for a client that closed the connection before a response
 
 PLAIN_500 = PlainTextResponse("Something went wrong on our side. Please try again.", 500)
 
 
 def configure(format: str = "json", *, secret: str = "", stream: TextIO | None = None) -> None:  # noqa: A002
-    """Send all logs, structlog's and the standard library's, through one pipeline to ``stream``.
+    """Send structlog's and the standard library's logs through one pipeline to ``stream``.
 
-    ``format``: ``json`` or ``console``. ``secret``: makes fingerprints the same in every process.
-    ``stream``: standard output, if not given.
+    ``format`` is ``json`` or ``console``. ``secret`` keys the fingerprints, so that all processes
+    of a site make the same ones. ``stream`` is standard output by default.
     """
     if secret:
         key_fingerprints(secret)
@@ -54,7 +54,8 @@ def _renderer(format: str, stream: TextIO) -> Processor:  # noqa: A002
         return structlog.processors.JSONRenderer()
     return structlog.dev.ConsoleRenderer(
         colors=stream.isatty(),
-        exception_formatter=structlog.dev.plain_traceback,  # others show the values of variables
+        # The other formatters print the values of variables.
+        exception_formatter=structlog.dev.plain_traceback,
     )
 
 
@@ -73,17 +74,17 @@ def _configure_standard_library(
     root.addHandler(lines)
     root.setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):  # which it may have set up itself
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):  # may have handlers of their own
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
-    for name in QUIET:  # they tell URLs, statements and their values
+    for name in QUIET:  # below WARNING they log URLs, statements and parameters
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
 class LineHandler(logging.Handler):
-    """Writes structlog's lines and the standard library's.
+    """Writes the log lines of structlog and of the standard library.
 
-    A log that cannot be written, on a full disk or into a closed pipe, stops no request.
+    Errors of writing (a full disk, a closed pipe) are ignored, so that no request fails for them.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -91,7 +92,7 @@ class LineHandler(logging.Handler):
         self.stream = stream
 
     def msg(self, line: str) -> None:
-        """Write a line that is ready."""
+        """Write a formatted line."""
         with suppress(OSError, ValueError):
             self.stream.write(f"{line}\n")
             self.stream.flush()
@@ -99,12 +100,12 @@ class LineHandler(logging.Handler):
     debug = info = warning = error = critical = msg
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write what the standard library has to tell."""
+        """Format and write a record of the standard library."""
         self.msg(self.format(record))
 
 
 class RequestLog:
-    """Gives every request an id and a line in the log, and is where exceptions end.
+    """Gives every request an id and a log line, and handles exceptions that nothing else handled.
 
     The id is in ``scope["request_id"]``, in every line logged meanwhile, and in the response's
     ``X-Request-ID``. ``scope["networks"]`` says who asks, see ``client_networks``: found out once,
@@ -139,7 +140,7 @@ class RequestLog:
                 await self.app(scope, receive, answer.send)
             except Exception:
                 log.exception("unhandled exception")
-                if answer.status:  # half an answer is out: only the server can break it off
+                if answer.status:  # the response has begun: only the server can abort it
                     raise
                 await self._send_error_page(scope, receive, answer)
             finally:
@@ -172,7 +173,7 @@ class RequestLog:
 
 
 class _ResponseTap:
-    """One request's way out: adds the id, remembers the status."""
+    """Wraps ``send`` for one request: adds the request id, remembers the status."""
 
     __slots__ = ("_send", "request_id", "status")
 
@@ -188,7 +189,7 @@ class _ResponseTap:
 
 
 def _request_id(scope: Scope) -> bytes:
-    """The proxy's id if there is one that looks like an id, and like nothing personal."""
+    """The proxy's ``X-Request-ID``, or a new one where that has another form or personal data."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
             return value if scrub(value.decode()) == value.decode() else _new_id()

@@ -1,4 +1,4 @@
-"""What a log line must not tell: numbers, addresses, codes, passwords; and how to name them."""
+"""Removes personal data and secrets from log lines; fingerprints stand for what is left out."""
 
 import re
 import secrets
@@ -16,7 +16,7 @@ LONGEST_TRACEBACK = 20_000
 DEEPEST = 3  # levels of lists and dicts
 
 OUR_KEYS = frozenset({"client", "level", "logger", "prefix", "request_id", "timestamp"})
-"""Made here, or (``prefix``, the first digits of many numbers) no one's own: left as they are."""
+"""Never redacted: we make their values, and ``prefix`` is the beginning of many phone numbers."""
 SECRET_KEYS = frozenset(
     {"address", "body", "code", "email", "from", "from_", "name", "otp", "phone", "to"}
 )
@@ -48,14 +48,14 @@ TOKEN = re.compile(r"(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[A-Z])[\w-]{43}(?![\w-])")
 CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 CONTROLS_IN_LINES = re.compile(CONTROLS.pattern.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f"))
 
-_key = bytearray(secrets.token_bytes(32))  # until the site's own is known
+_key = bytearray(secrets.token_bytes(32))  # until ``key_fingerprints`` is called
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """The last line of defence: scrub what looks personal or secret from a log line.
+    """Scrub what looks personal or secret from a log line: a structlog processor.
 
-    The first line is not to log it; this one knows a number or an email by its looks, a password
-    only by its key.
+    It is the second line of defence; the first is not to log such things. It recognises phone
+    numbers, emails and codes by their form, passwords only by their key.
     """
     return {key: value if key in OUR_KEYS else _clean(key, value) for key, value in event.items()}
 
@@ -63,7 +63,7 @@ def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
 def scrub(text: str, *, lines: bool = False) -> str:
     """``text`` without emails, credentials, phone numbers, codes and control characters.
 
-    ``lines``: keep its line breaks and tabs, as in a traceback.
+    ``lines`` keeps line breaks and tabs, for a traceback.
     """
     if "@" in text or "%40" in text:
         text = URL_CREDENTIALS.sub(f"://{REDACTED}@", text)
@@ -75,12 +75,12 @@ def scrub(text: str, *, lines: bool = False) -> str:
 
 
 def fingerprint(value: str) -> str:
-    """Twelve hex digits, always the same for ``value``: to follow it without knowing it."""
+    """Twelve hex digits by which ``value`` can be followed through the log without being in it."""
     return blake2b(value.encode(errors="replace"), key=_key, digest_size=6).hexdigest()
 
 
 def key_fingerprints(secret: str) -> None:
-    """Key fingerprints with the site's secret, so that all its processes agree on them."""
+    """Key fingerprints with the site's secret, so that all processes make the same ones."""
     _key[:] = blake2b(secret.encode(), digest_size=32).digest()
 
 

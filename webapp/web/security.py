@@ -1,4 +1,4 @@
-"""What stands between strangers and the handlers: response headers, host, methods, origin."""
+"""Middleware that checks a request's host, scheme, method and origin."""
 
 from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
@@ -10,73 +10,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 ErrorApp = Callable[[int], ASGIApp]
 """Given a status, the ASGI app that answers with it (our error page)."""
 
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; "
-    "frame-ancestors 'none'"
-)
-
-# Only names that browsers know: an unknown one is a warning in every visitor's console.
-PERMISSIONS_POLICY = (
-    "otp-credentials=(self), "  # WebOTP fills in the code
-    "accelerometer=(), autoplay=(), browsing-topics=(), camera=(), clipboard-read=(), "
-    "display-capture=(), encrypted-media=(), fullscreen=(), geolocation=(), gyroscope=(), hid=(), "
-    "idle-detection=(), magnetometer=(), microphone=(), midi=(), payment=(), "
-    "picture-in-picture=(), publickey-credentials-get=(), screen-wake-lock=(), serial=(), usb=(), "
-    "xr-spatial-tracking=()"
-)
-
-HEADERS = {
-    "content-security-policy": CONTENT_SECURITY_POLICY,
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    # Not no-referrer: under it a browser sends "Origin: null" with our own forms (Fetch standard,
-    # "append a request Origin header"), and those too old for Sec-Fetch-Site would be locked out.
-    "referrer-policy": "same-origin",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": PERMISSIONS_POLICY,
-    "cache-control": "no-store",
-}
-STRICT_TRANSPORT_SECURITY = "max-age=63072000; includeSubDomains"  # two years
-
 METHODS = frozenset({"GET", "HEAD", "POST"})
 READS = frozenset({"GET", "HEAD"})
-HEALTH = ("/healthz", "/readyz")  # asked for by platforms, under any name and without TLS
+HEALTH = ("/healthz", "/readyz")  # platforms ask for them under any host and without TLS
 DEFAULT_PORTS = {"http": 80, "https": 443}
 LOGGED = 100  # characters of a host that strangers name
 
 log = structlog.get_logger(__name__)
-
-
-class SecurityHeaders:
-    """Gives every response the security headers, except those it has set for itself."""
-
-    def __init__(self, app: ASGIApp, *, https: bool) -> None:
-        """``https``: whether the site is served over TLS, and so may demand it (HSTS)."""
-        self.app = app
-        headers = HEADERS | (
-            {"strict-transport-security": STRICT_TRANSPORT_SECURITY} if https else {}
-        )
-        self.headers = [(name.encode(), value.encode()) for name, value in headers.items()]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-
-        async def send_secured(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message = {**message, "headers": self._completed(message.get("headers", ()))}
-            await send(message)
-
-        await self.app(scope, receive, send_secured)
-
-    def _completed(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        completed = list(headers)
-        own = {name for name, _ in completed}
-        completed += [header for header in self.headers if header[0] not in own]
-        return completed
 
 
 class AllowedHost:
@@ -89,7 +29,7 @@ class AllowedHost:
         on_error: ErrorApp,
         exempt: Iterable[str] = HEALTH,
     ) -> None:
-        """``hosts``: ``name`` or ``name:port``; default ports may be there or not."""
+        """``hosts``: ``name`` or ``name:port``; a default port may be left out or not."""
         self.app, self.on_error, self.exempt = app, on_error, frozenset(exempt)
         self.hosts = frozenset(
             spelling.encode() for host in hosts for spelling in host_spellings(host.lower())
@@ -109,11 +49,11 @@ class AllowedHost:
 
 
 class Https:
-    """Sends a visitor who came by plain http on to https, where our cookie and forms work.
+    """Redirects plain http to https, where our cookie and forms work.
 
-    A proxy of ours tells by ``X-Forwarded-Proto`` how they came. Browsers send ``Sec-Fetch-Site``
-    over https alone: one that does is there already, and would be sent round in circles if only
-    one proxy speaks plain http to another.
+    The proxy says in ``X-Forwarded-Proto`` which scheme the visitor used. Browsers send
+    ``Sec-Fetch-Site`` only over https, so a request that has it is never redirected: it would go
+    round in circles where one proxy speaks plain http to the next.
     """
 
     def __init__(self, app: ASGIApp, origin: str, exempt: Iterable[str] = HEALTH) -> None:
@@ -133,7 +73,10 @@ class Https:
 
 
 class AllowedMethods:
-    """Answers 405 to every method that no page has: TRACE, OPTIONS, PUT and whatever comes."""
+    """Answers 405 to every method that no page has, such as TRACE, OPTIONS and PUT.
+
+    The router cannot: it names in ``Allow`` only the methods of the first route with that path.
+    """
 
     def __init__(self, app: ASGIApp, on_error: ErrorApp) -> None:
         self.app, self.on_error = app, on_error
@@ -155,8 +98,9 @@ class AllowedMethods:
 class SameOrigin:
     """Answers 403 to writes that do not come from our own pages (CSRF, ASVS 3.5.1).
 
-    ``Sec-Fetch-Site`` decides; where a browser is too old to send it, ``Origin`` does. Neither,
-    or any of them twice, is a refusal, and so are ``same-site``, ``none`` and ``null``.
+    ``Sec-Fetch-Site`` decides, or ``Origin`` where a browser is too old to send it. A request with
+    neither is refused, and so are one with either header twice, ``same-site``, ``none`` and
+    ``null``.
     """
 
     def __init__(
@@ -167,10 +111,10 @@ class SameOrigin:
         exempt: tuple[str, ...] = (),
         exempt_paths: Iterable[str] = (),
     ) -> None:
-        """``origin``: as a browser writes it, see ``origin_of``.
+        """``origin``: ours, as ``origin_of`` returns it.
 
-        ``exempt``: below these paths anybody may write, or is authenticated otherwise;
-        ``exempt_paths``: the same at exactly these.
+        Paths that begin with one of ``exempt``, or are one of ``exempt_paths``, are not checked:
+        they authenticate otherwise, or are development's.
         """
         self.app, self.origin, self.on_error = app, origin.encode(), on_error
         self.exempt, self.exempt_paths = exempt, frozenset(exempt_paths)

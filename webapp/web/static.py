@@ -1,4 +1,4 @@
-"""Static files under URLs that change with their content, compressed, cached for a year."""
+"""Static files: compressed, at URLs that change with their content and are cached for a year."""
 
 import asyncio
 import gzip
@@ -36,22 +36,22 @@ NO_WEIGHT = re.compile(r"\s*q\s*=\s*0(\.0*)?\s*")
 
 
 class MissingAsset(LookupError):
-    """A template names a file that is not there."""
+    """A template names a static file that does not exist."""
 
 
 class Assets:
-    """An ASGI app that serves a directory, and the URLs by which pages name its files.
+    """An ASGI app that serves a directory, and makes the URLs of its files.
 
-    The fingerprint is of the whole directory and stands in front of the file's path, so that what
-    a stylesheet or module refers to by a relative URL has a fingerprinted one too. A URL with
-    another fingerprint, or none, gives the file all the same, but is not kept: while a new version
-    is rolled out, old pages meet new processes and new pages old ones.
+    One fingerprint of the whole directory stands in front of every path, so relative URLs in
+    stylesheets and modules are fingerprinted too. A URL with another fingerprint, or none, also
+    gives the file, but browsers do not cache it: during a roll-out, pages of one version meet
+    processes of the other.
     """
 
     def __init__(
         self, directory: Path | str, prefix: str = "/static", *, reload: bool = False
     ) -> None:
-        """``prefix``: where the app is mounted. ``reload``: look for changed files at every use."""
+        """``prefix``: where the app is mounted. ``reload``: look for changed files at each use."""
         self.directory, self.prefix, self.reload = Path(directory), prefix, reload
         self._read()
 
@@ -63,13 +63,13 @@ class Assets:
         return f"{self.prefix}/{self.fingerprint}/{name}"
 
     def compress(self) -> None:
-        """Work out every compressed body now, not when first asked for: for a thread at start."""
+        """Compress every file now rather than at its first request. Takes half a second."""
         for file in self.files.values():
             for coding in file.codings:
                 file.encoded(coding)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        """Answer GET and HEAD; raises Starlette's 404 and 405, for which there are error pages."""
+        """Answer GET and HEAD. Raises ``HTTPException`` 404 or 405."""
         if scope.get("method") not in {"GET", "HEAD"}:
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})
         self._refresh()
@@ -90,7 +90,7 @@ class Assets:
         await _send(send, 200, headers, b"" if scope["method"] == "HEAD" else body)
 
     def _find(self, path: str) -> "tuple[StaticFile | None, bool]":
-        """The file at ``path``, and whether by the fingerprint of this very content."""
+        """The file at ``path``, and whether the path has the current fingerprint."""
         first, _, rest = path.partition("/")
         if FINGERPRINT.fullmatch(first) and rest in self.files:
             return self.files[rest], first == self.fingerprint
@@ -107,7 +107,7 @@ class Assets:
         self.fingerprint = _digest(digests.encode())
 
     def _stamp(self) -> list[tuple[str, int, int]]:
-        """Name, time and size of every file, in order; names with a leading dot are nobody's."""
+        """Name, time and size of every file, sorted, without hidden files."""
         files = (path for path in sorted(self.directory.rglob("*")) if path.is_file())
         named = ((path.relative_to(self.directory).as_posix(), path.stat()) for path in files)
         return [
@@ -124,7 +124,7 @@ class Assets:
 
 @dataclass(frozen=True, slots=True)
 class StaticFile:
-    """One file as it goes out."""
+    """A file's content in every compression."""
 
     type: str
     body: bytes
@@ -143,14 +143,14 @@ class StaticFile:
         return cls(_content_type(name), body, _digest(body), codings, {"": body})
 
     def encoded(self, coding: str) -> bytes:
-        """The body in ``coding``, worked out once: up to a tenth of a second."""
+        """The body in ``coding``, compressed once: up to a tenth of a second."""
         with self.lock:
             if coding not in self.compressed:
                 self.compressed[coding] = COMPRESSIONS[coding](self.body)
         return self.compressed[coding]
 
     def headers(self, coding: str) -> dict[str, str]:
-        """What a client is told about the body in ``coding``."""
+        """The response headers for the body in ``coding``."""
         headers = {"content-type": self.type, "etag": f'"{self.digest}{coding}"'}
         if coding:
             headers["content-encoding"] = coding
@@ -165,7 +165,7 @@ def _content_type(name: str) -> str:
 
 
 def _whole(path: Path) -> bytes:
-    """A stylesheet with those of its own folder that it imports in their place: one request."""
+    """A stylesheet with the files of its folder that it imports inlined, to save requests."""
     return LOCAL_IMPORT.sub(
         lambda found: _whole(path.parent / found[1].decode()), path.read_bytes()
     )
@@ -178,7 +178,7 @@ async def _send(send: Send, status: int, headers: Mapping[str, str], body: bytes
 
 
 def preferred(accept_encoding: str, codings: tuple[str, ...]) -> str:
-    """The first of ``codings`` that the client takes, or none: ``""``."""
+    """The first of ``codings`` that the client accepts, or ``""``."""
     parts = (part.partition(";") for part in accept_encoding.lower().split(","))
     taken = {coding.strip() for coding, _, weight in parts if not NO_WEIGHT.fullmatch(weight)}
     return next((coding for coding in codings if coding in taken), "")
