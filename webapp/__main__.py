@@ -18,7 +18,6 @@ from webapp.accounts.sending.delivery import delivering
 from webapp.app import create_app, utcnow
 from webapp.clients.oidc.keys import Keyring
 from webapp.database import Database
-from webapp.doctor import examine, remarks
 from webapp.schema import UNUSABLE, log_mismatches, mismatches
 from webapp.settings import Settings
 
@@ -133,6 +132,8 @@ async def worker(settings: Settings) -> int:
 
 async def doctor(settings: Settings) -> int:
     """Print what is wrong with a deployment; where nothing is, what it goes without."""
+    from webapp.doctor import examine, remarks  # noqa: PLC0415 - 7 MB that `web` has no use for
+
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     faults = [fault async for fault in examine(settings)]
     _say("\n".join(faults or ["All is well.", *remarks(settings)]))

@@ -26,7 +26,6 @@ of IPv6 a /64, a /56 and a /48 (``client.PREFIXES``)."""
 MOST_KEYS = 20_000  # counted by one process, some 40 MB; above it, counting starts anew
 SWEEP_EVERY = 60.0  # seconds between two removals of expired counts
 
-REDIS_CONNECTIONS = 8  # of one process; small plans of hosted Redis allow about 20 in all
 REDIS_DEADLINE = 0.5  # seconds that a request may wait for Redis
 REDIS_PAUSE = 10.0  # seconds without Redis after it failed
 WARN_EVERY = 60.0  # seconds
@@ -74,8 +73,10 @@ class Throttle:
         self.secret = blake2b(secret.encode()).digest()
         self.clock = clock
         self.memory = Memory(clock)
-        self.pool = _connections(redis_url) if redis_url else None
-        self.redis = _storage(self.pool) if self.pool else None
+        self.pool: ConnectionPool | None = None
+        self.redis: RedisStorage | None = None
+        if redis_url:
+            self.pool, self.redis = _redis(redis_url)
         self.redis_rests_until = self.quiet_until = float("-inf")
 
     async def hit(self, name: str, *keys: str) -> float | None:
@@ -163,33 +164,8 @@ async def _count(
     return None
 
 
-def _connections(url: str) -> "ConnectionPool":
-    """Connections to the Redis at ``url``, with the options that redis-py reads from a URL.
+def _redis(url: str) -> "tuple[ConnectionPool, RedisStorage]":
+    from webapp.web.redis_counts import connections, storage  # noqa: PLC0415 - most sites have none
 
-    ``rediss://…?ssl_cert_reqs=none`` accepts a self-signed certificate, as some platforms have.
-    Raises ``ValueError`` if it is not a Redis URL.
-    """
-    from redis.asyncio import BlockingConnectionPool  # noqa: PLC0415 - most start without Redis
-    from redis.asyncio.retry import Retry  # noqa: PLC0415
-    from redis.backoff import NoBackoff  # noqa: PLC0415
-    from redis.exceptions import ConnectionError  # noqa: A004, PLC0415
-
-    return BlockingConnectionPool.from_url(
-        url,
-        max_connections=REDIS_CONNECTIONS,
-        timeout=REDIS_DEADLINE,  # to wait for one of them
-        # Shorter than our own deadline, since redis-py overhears a cancelling while it connects.
-        socket_timeout=REDIS_DEADLINE / 2,
-        socket_connect_timeout=REDIS_DEADLINE / 2,
-        # Once more on a new connection, where Redis had closed the idle one.
-        retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),
-    )
-
-
-def _storage(pool: "ConnectionPool") -> RedisStorage:
-    return RedisStorage(
-        "async+redis://",  # bare: the pool knows the rest, and limits asks every URL for a port
-        wrap_exceptions=True,
-        implementation="redispy",
-        connection_pool=pool,  # type: ignore[arg-type]  # passed on to redis-py, says its manual
-    )
+    pool = connections(url, REDIS_DEADLINE)
+    return pool, storage(pool)
