@@ -101,7 +101,7 @@ def workers(app: str, path: str, **environ: str) -> Iterator[Site]:
     port = free_port()
     site = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "uvicorn", app, f"--port={port}", f"--workers={CORES}",
-               "--no-access-log", "--log-level=warning"]  # fmt: skip
+               "--loop=uvloop", "--http=h11", "--no-access-log", "--log-level=warning"]  # fmt: skip
     began = time.perf_counter()
     environ = {**os.environ, **environ}
     with subprocess.Popen(command, cwd=ROOT, env=environ, start_new_session=True) as server:
