@@ -109,7 +109,7 @@ def _signin(
 ) -> State:
     def context() -> dict[str, Any]:
         form = SigninForm.parse(FormData(typed)) if typed is not None else SigninForm()
-        return _with_error(form, error) | signin.context(form)
+        return _with_error(form, error)
 
     return State(words, signin.TEMPLATE, context)
 

@@ -1,7 +1,5 @@
 """Sign in, step 1: email and password. And where the person goes on to, once signed in."""
 
-from typing import Any
-
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -87,9 +85,4 @@ async def show_onward(request: Request) -> Response:
 
 def render(request: Request, form: SigninForm, problem: Problem | None = None) -> Response:
     """The form again, with the email that was typed."""
-    return form_page(request, TEMPLATE, SIGNIN, form, context(form), problem)
-
-
-def context(_: SigninForm) -> dict[str, Any]:
-    """What the template needs besides the form."""
-    return {}
+    return form_page(request, TEMPLATE, SIGNIN, form, {}, problem)

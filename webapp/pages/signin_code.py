@@ -5,12 +5,9 @@ from starlette.responses import Response
 
 from webapp.accounts.challenges.verifications import Verification
 from webapp.accounts.forms import CodeForm, typed
-from webapp.accounts.journeys.prove_phone import resend_code
 from webapp.accounts.journeys.sign_in import CodeEntered, enter_code
-from webapp.accounts.journeys.sign_up import recover_session
 from webapp.accounts.people.sessions import Stage, Visitor
 from webapp.accounts.people.users import User
-from webapp.accounts.policy.rules import LimitExceeded
 from webapp.pages import state
 from webapp.pages.step import (
     CONTINUE,
@@ -23,10 +20,9 @@ from webapp.pages.step import (
     go,
     throttle,
 )
-from webapp.pages.verification import channel_in, context
-from webapp.pages.words import SENT_AGAIN, USER_ERRORS, Problem, problem
+from webapp.pages.verification import context, recovered_token, send_again
+from webapp.pages.words import USER_ERRORS, Problem, problem
 from webapp.web.form import posted
-from webapp.web.templates import is_fragment
 
 TEMPLATE = "steps/signin_code.html"
 
@@ -66,14 +62,7 @@ async def submit(request: Request) -> Response:
 
 async def _answer_again(request: Request, form: CodeForm, former: str) -> Response | None:
     """The answer to the right code, for a browser that never got it and sends the code again."""
-    if not (former and form.valid):
-        return None
-    try:
-        await throttle(request, "checks")
-        await throttle(request, "answers", former)
-    except LimitExceeded:
-        return None
-    token = await recover_session(state.site(request), former, form.digits)
+    token = await recovered_token(request, form, former)
     return _onward(request, CodeEntered(token)) if token else None
 
 
@@ -86,17 +75,7 @@ def _onward(request: Request, entered: CodeEntered) -> Response:
 
 
 async def resend(request: Request) -> Response:
-    user, verification = await require_half_signed_in(request)
-    site, channel = state.site(request), channel_in(request, await posted(request))
-    has_code = not verification.never_sent
-    try:
-        await throttle(request, "resends")
-        verification = await resend_code(site, user, verification, channel)
-    except USER_ERRORS as error:
-        return render(request, user, verification, problem=problem(error, has_code=has_code))
-    if is_fragment(request):
-        return render(request, user, verification, notice=SENT_AGAIN[channel])
-    return go(SIGNIN_CODE)
+    return await send_again(request, await require_half_signed_in(request), render, SIGNIN_CODE)
 
 
 def render(

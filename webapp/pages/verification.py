@@ -1,6 +1,6 @@
 """Step 2: the code on the phone, and sending it again."""
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 from datetime import datetime
 from typing import Any
 
@@ -8,10 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts.challenges.verifications import Verification
-from webapp.accounts.forms import CodeForm, Typed, typed
+from webapp.accounts.forms import CodeForm, typed
 from webapp.accounts.journeys.prove_phone import resend_code
 from webapp.accounts.journeys.sign_up import EmailTaken, enter_code, recover_session
 from webapp.accounts.people import phones, sessions
+from webapp.accounts.people.sessions import Visitor
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.rules import LimitExceeded, whole_seconds
 from webapp.pages import account, state
@@ -58,6 +59,14 @@ async def submit(request: Request) -> Response:
 
 async def answer_again(request: Request, form: CodeForm, former: str) -> Response | None:
     """The answer to the right code, for a browser that never got it and sends the code again."""
+    token = await recovered_token(request, form, former)
+    now = state.site(request).clock()
+    visitor = await sessions.visitor(token, now) if token else None
+    return await on_to_the_account(request, *visitor, token) if visitor else None
+
+
+async def recovered_token(request: Request, form: CodeForm, former: str) -> str | None:
+    """The token that the session ``former`` became by this code, within limits of its own."""
     if not (former and form.valid):
         return None
     try:
@@ -65,10 +74,7 @@ async def answer_again(request: Request, form: CodeForm, former: str) -> Respons
         await throttle(request, "answers", former)
     except LimitExceeded:
         return None
-    site = state.site(request)
-    token = await recover_session(site, former, form.digits)
-    visitor = await sessions.visitor(token, site.clock()) if token else None
-    return await on_to_the_account(request, *visitor, token) if visitor else None
+    return await recover_session(state.site(request), former, form.digits)
 
 
 async def on_to_the_account(
@@ -85,8 +91,19 @@ async def on_to_the_account(
 
 
 async def resend(request: Request) -> Response:
-    user, verification = await require_pending_visitor(request)
-    site, channel = state.site(request), channel_in(request, await posted(request))
+    return await send_again(request, await require_pending_visitor(request), render, VERIFICATION)
+
+
+async def send_again(
+    request: Request, visitor: Visitor, render: Callable[..., Response], url: str
+) -> Response:
+    """Send the code again by the channel that the form asks for; answer with the step at ``url``.
+
+    A channel that codes cannot take is a text. ``render`` is the step's own.
+    """
+    (user, verification), site = visitor, state.site(request)
+    wanted = typed(await posted(request), "channel")
+    channel = Channel(wanted) if wanted in site.verifier.channels else Channel.SMS
     has_code = not verification.never_sent
     try:
         await throttle(request, "resends")
@@ -95,13 +112,7 @@ async def resend(request: Request) -> Response:
         return render(request, user, verification, problem=problem(error, has_code=has_code))
     if is_fragment(request):
         return render(request, user, verification, notice=SENT_AGAIN[channel])
-    return go(VERIFICATION)
-
-
-def channel_in(request: Request, fields: Typed) -> Channel:
-    """The channel that the form asks for, if codes can take it; else a text."""
-    wanted = typed(fields, "channel")
-    return Channel(wanted) if wanted in state.site(request).verifier.channels else Channel.SMS
+    return go(url)
 
 
 def render(

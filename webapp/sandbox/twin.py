@@ -3,6 +3,7 @@
 import base64
 import binascii
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
@@ -18,7 +19,7 @@ from starlette.types import ASGIApp
 from webapp.sandbox.phone import Inbox
 
 
-class Twin:
+class Twin(ABC):
     """A simulated API of a vendor."""
 
     name: ClassVar[str]  # the vendor's: its settings begin with it
@@ -40,9 +41,9 @@ class Twin:
         return application(self.routes)
 
     @staticmethod
+    @abstractmethod
     def error(fault: str, retry_after: int | None) -> Response:
         """The vendor's answer with the error ``fault``: 429, 500 or a code, known or not."""
-        raise NotImplementedError
 
 
 class ErrorResponse(Exception):

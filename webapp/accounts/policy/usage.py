@@ -20,6 +20,7 @@ from webapp.accounts.policy.rules import (
     BRAKE_WINDOW,
     BUDGET_WINDOW,
     DAY,
+    RETRY_AFTER,
     WRONG_CHECKS_PER_PHONE,
     BudgetSpent,
     LimitExceeded,
@@ -110,7 +111,8 @@ async def reserve_send(
     if not reserved:  # one after the other, to tell which limit it is, or to find that we know them
         await _phone_allows(phone, spending.sends_per_phone, now)
         await _prefix_allows(prefix, spending.prefix_brake, now)
-        await _budget_allows(phone, spending, now)
+        if not await _budget_has_place_for_known(phone, spending, now):
+            raise _unexplained("send", BudgetSpent)
         await add(send)
 
 
@@ -133,7 +135,7 @@ async def reserve_confirmation(phone: str, spending: SpendingLimits, now: dateti
         within = "$1 > (SELECT count(*) FROM attempts WHERE at > $2 AND kind = $3)"
         if not await add(send, within, spending.sends_per_hour, since, Kind.SEND):
             await _within(_sends(since), spending.sends_per_hour, BUDGET_WINDOW, now, BudgetSpent)
-            await add(send)
+            raise _unexplained("confirmation", BudgetSpent)
     return send
 
 
@@ -150,7 +152,7 @@ async def reserve_check(phone: str, verification_id: int, now: datetime) -> None
     if not await add(check, fewer, WRONG_CHECKS_PER_PHONE, phone, Kind.CHECK, now - DAY):
         checks = Attempt.filter(phone=phone, kind=Kind.CHECK, at__gt=now - DAY, proven=False)
         await _within(checks, WRONG_CHECKS_PER_PHONE, DAY, now, PhoneChecksSpent)
-        await add(check)
+        raise _unexplained("check", PhoneChecksSpent)
 
 
 async def refund(kind: Kind, verification_id: int) -> None:
@@ -199,19 +201,33 @@ async def _prefix_allows(prefix: str, most: int | None, now: datetime) -> None:
         raise
 
 
-async def _budget_allows(phone: str, spending: SpendingLimits, now: datetime) -> None:
-    """The last part of the budget is for people we know: an attack must not lock them out."""
+async def _budget_has_place_for_known(phone: str, spending: SpendingLimits, now: datetime) -> bool:
+    """Whether the last part of the budget, for people we know, has a place for ``phone``.
+
+    An attack must not lock them out. False where the budget is no reason to refuse anybody. Raises
+    ``BudgetSpent``.
+    """
     most, for_anybody = spending.sends_per_hour, spending.sends_per_hour_for_anybody
     if most is None or for_anybody is None:
-        return
+        return False
     sends = _sends(now - BUDGET_WINDOW)
     spent = await sends.count()
     if spent < for_anybody:
-        return
+        return False
     if spent < most and await User.exists(phone=phone, verified_at__not_isnull=True):
-        return
+        return True
     log.warning("budget_spent", sends=spent, budget=most)
     await _within(sends, 0, BUDGET_WINDOW, now, BudgetSpent)
+    return False
+
+
+def _unexplained(what: str, refusal: type[LimitExceeded]) -> LimitExceeded:
+    """A statement refused and no limit says why: the two disagree, and what is unclear is refused.
+
+    The caller holds the lock, so nothing changed between them.
+    """
+    log.error("limit_unexplained", what=what)
+    return refusal(RETRY_AFTER)
 
 
 def _sends(since: datetime) -> QuerySet[Attempt]:

@@ -1,6 +1,7 @@
 """Who delivers the messages of a channel, and how often that is tried."""
 
 import random
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -53,7 +54,7 @@ class RetryPolicy:
         return isinstance(error, self.final) or now - message.created_at > self.give_up_after
 
 
-class Carrier:
+class Carrier(ABC):
     """Delivers the messages of one channel. The methods that most carriers share are here."""
 
     retries: RetryPolicy
@@ -66,7 +67,7 @@ class Carrier:
         """Reserve what one attempt costs. Raises ``LimitExceeded`` while it has to wait."""
         return None
 
-    async def refund(self, reserved: Attempt | None) -> None:
+    async def refund(self, reserved: Attempt | None) -> None:  # noqa: B027 - most cost nothing
         """The attempt cost nothing after all."""
 
     async def find(self, message: OutboxMessage) -> str | NotFound:  # noqa: ARG002
@@ -77,9 +78,9 @@ class Carrier:
         """
         return NotFound.NEVER_ACCEPTED
 
+    @abstractmethod
     async def send(self, message: OutboxMessage) -> str:
         """Deliver the message: the reference to keep. Raises ``ProviderError``."""
-        raise NotImplementedError
 
 
 class TextCarrier(Carrier):
