@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 from structlog.testing import capture_logs
 
+from tests.people import ADA, NUMBER, sign_up
+from tests.phone import Phone
+from tests.visitor import Visitor, filled_in
 from webapp.providers.client import VendorClient
 from webapp.providers.http import HttpTransport
 from webapp.providers.pwned import PwnedPasswords
@@ -153,3 +156,47 @@ async def test_in_development_nothing_is_asked_unless_a_setting_says_so(
 ) -> None:
     assert await app.state.providers.passwords.is_breached(BREACHED) is False
     assert sandbox.calls == {}
+
+
+# At sign-up.
+
+ASKED = pytest.mark.environ(PWNED_PASSWORDS_URL="https://api.pwnedpasswords.com")
+BOTH_WAYS = pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
+
+
+@ASKED
+@BOTH_WAYS
+async def test_a_breached_password_is_refused_beside_its_field_and_nothing_else_is_lost(
+    visitor: Visitor, phone: Phone
+) -> None:
+    page = await sign_up(visitor, password=BREACHED)
+    assert (page.status, page.step) == (422, "signup")
+    assert page.errors.keys() == {"password"}
+    assert "stolen" in page.errors["password"]
+    assert filled_in(page.form("/signup")) == ADA | {"password": ""}
+    assert await phone.texts(NUMBER) == []
+    assert (await visitor.submit("/signup", password=PASSWORD)).step == "verification"
+
+
+@ASKED
+@ON_SQLITE
+@pytest.mark.parametrize("fault", ["timeout", "refused", "500", "garbage"])
+async def test_nobody_is_refused_while_the_service_is_away(
+    visitor: Visitor, sandbox: Sandbox, fault: str
+) -> None:
+    sandbox.fail(fault, 3)
+    page = await sign_up(visitor, password=BREACHED)
+    sandbox.faults.clear()
+    assert "password" not in page.errors
+
+
+@ASKED
+@ON_SQLITE
+async def test_a_form_that_is_refused_already_is_not_looked_up(
+    visitor: Visitor, sandbox: Sandbox
+) -> None:
+    await sign_up(visitor, password="password1")
+    await sign_up(visitor, email="ada@")
+    assert sandbox.calls == {}
+    await sign_up(visitor)
+    assert sandbox.calls["range"] == 1

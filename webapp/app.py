@@ -184,6 +184,7 @@ def _assemble(
         emails=_email_writer(settings, templates),
         events=Webhooks(state.outbox) if settings.webhook_url else Unheard(),
         hasher=Hasher(hash_threads(settings)),
+        breaches=state.providers.passwords,
         spending=spending,
         secret_key=settings.secret_key,
         name=settings.site_name,

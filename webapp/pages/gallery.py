@@ -14,6 +14,7 @@ from webapp.accounts.challenges.verifications import Outcome, Verification
 from webapp.accounts.forms import CodeForm, Form, PhoneForm, SigninForm, SignupForm
 from webapp.accounts.journeys.check_code import CodeExpired, WrongCode
 from webapp.accounts.journeys.confirm_email import Confirmation, LinkStatus
+from webapp.accounts.journeys.new_password import BreachedPassword
 from webapp.accounts.journeys.sign_in import WrongPassword
 from webapp.accounts.people.users import User
 from webapp.accounts.policy import rules
@@ -202,6 +203,7 @@ SIGNUP = {
     "signup-premium": _signup("A special-rate number", TYPED | {"phone": "0909 879 0000"}),
     "signup-short-password": _signup("Password too short", TYPED | {"password": "heron"}),
     "signup-own-words": _signup("Password made of the name", TYPED | {"password": "adalovelace"}),
+    "signup-breached": _signup("Password known from a breach", TYPED, BreachedPassword()),
     "signup-blocked-country": _signup("Country not served", TYPED, CountryNotServed()),
     "signup-throttled": _signup("Too many from one network", TYPED, rules.Throttled(LONGER)),
     "signup-braked": _signup("Prefix braked", TYPED, rules.PrefixBraked(MINUTES)),

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from webapp.accounts.forms import EXPECTED_CODE_LENGTH
 from webapp.accounts.journeys.check_code import CodeExpired, WrongCode
+from webapp.accounts.journeys.new_password import BreachedPassword
 from webapp.accounts.journeys.sign_in import WrongPassword
 from webapp.accounts.policy import rules
 from webapp.accounts.policy.rules import (
@@ -32,8 +33,10 @@ from webapp.providers import (
     Unreachable,
 )
 
-USER_ERRORS = (LimitExceeded, ProviderError, WrongCode, CodeExpired)
-UserError = LimitExceeded | ProviderError | WrongCode | CodeExpired | WrongPassword
+USER_ERRORS = (LimitExceeded, ProviderError, WrongCode, CodeExpired, BreachedPassword)
+UserError = (
+    LimitExceeded | ProviderError | WrongCode | CodeExpired | BreachedPassword | WrongPassword
+)
 
 
 def span(time: timedelta) -> str:
@@ -100,6 +103,9 @@ MAYBE_SENT = (
 )
 NOT_CHECKED = "Our text service did not answer, so we could not check your code. Try again"
 WRONG_PASSWORD = "This email and password do not belong to an account. Check both and try again"  # noqa: S105
+BREACHED = (
+    "This password is in a list of stolen ones that guessers try first. Choose another"
+)
 EXPIRED = "This code has expired. Ask for a new one"
 BAD_CODE = f"Enter the {EXPECTED_CODE_LENGTH} digits of the code"
 
@@ -136,6 +142,8 @@ def problem(error: UserError, *, checking: bool = False, has_code: bool = False)
             return Problem(INVALID, f"That is not the code we sent. You have {tries} left", "code")
         case WrongPassword():
             return Problem(INVALID, WRONG_PASSWORD)
+        case BreachedPassword():
+            return Problem(INVALID, BREACHED, "password")
         case CodeExpired():
             return Problem(INVALID, EXPIRED)
         case LimitExceeded():

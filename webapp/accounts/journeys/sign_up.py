@@ -19,6 +19,7 @@ from webapp.accounts.events import AccountEvent
 from webapp.accounts.forms import SignupForm
 from webapp.accounts.journeys import confirm_email, prove_phone
 from webapp.accounts.journeys.check_code import Check, CodeExpired, check_code, record_right
+from webapp.accounts.journeys.new_password import refuse_breached
 from webapp.accounts.journeys.site import SignupOver, Site, tells_database_errors
 from webapp.accounts.people import emails, sessions, users
 from webapp.accounts.people.sessions import UNKNOWN_BROWSER, Browser, Visitor
@@ -56,9 +57,10 @@ async def sign_up(
     password of another pending sign-up join that one: the form was sent twice. Either way a code
     that is on its way already is not sent again, and one that is used up begins a new sign-up.
 
-    Raises ``LimitExceeded`` or ``ProviderError``, after which the same form can be sent again, and
-    ``SignupOver``.
+    Raises ``LimitExceeded`` or ``ProviderError``, after which the same form can be sent again,
+    ``BreachedPassword`` and ``SignupOver``.
     """
+    await refuse_breached(site, form.password)
     password_hash = await _hash(site, form)
     if visitor and _is_same_person(form, visitor.user):
         if visitor.verification.outcome is Outcome.EMAIL_TAKEN:

@@ -14,7 +14,7 @@ from webapp.accounts.policy.rules import RETRY_AFTER, DatabaseAway, SpendingLimi
 from webapp.accounts.sending.delivery import Outbox
 from webapp.accounts.sending.emails import EmailWriter
 from webapp.database import DATABASE_ERRORS
-from webapp.providers import Verifier
+from webapp.providers import BreachedPasswords, Verifier
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +31,7 @@ class Site:
     emails: EmailWriter | None  # None: no mail server, so nothing that needs an email is offered
     events: Events
     hasher: Hasher
+    breaches: BreachedPasswords
     spending: SpendingLimits
     secret_key: str
     name: str

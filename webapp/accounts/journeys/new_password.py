@@ -1,0 +1,22 @@
+"""A person chooses a password: what our own rules cannot tell of it."""
+
+import structlog
+
+from webapp.accounts.journeys.site import Site
+
+log = structlog.get_logger(__name__)
+
+
+class BreachedPassword(Exception):
+    """The password is known from a breach, so guessers try it (ASVS 6.2.12)."""
+
+
+async def refuse_breached(site: Site, password: str) -> None:
+    """Raise ``BreachedPassword`` if the breach service knows ``password``.
+
+    Call it with no transaction open, after the form's own rules, and before the password is hashed:
+    it may take a second. A service that does not answer refuses nobody.
+    """
+    if await site.breaches.is_breached(password):
+        log.info("password_breached")
+        raise BreachedPassword
