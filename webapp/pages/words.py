@@ -103,9 +103,7 @@ MAYBE_SENT = (
 )
 NOT_CHECKED = "Our text service did not answer, so we could not check your code. Try again"
 WRONG_PASSWORD = "This email and password do not belong to an account. Check both and try again"  # noqa: S105
-BREACHED = (
-    "This password is in a list of stolen ones that guessers try first. Choose another"
-)
+BREACHED = "This password is in a list of stolen ones that guessers try first. Choose another"
 EXPIRED = "This code has expired. Ask for a new one"
 BAD_CODE = f"Enter the {EXPECTED_CODE_LENGTH} digits of the code"
 
