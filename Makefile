@@ -70,6 +70,7 @@ test: setup $(if $(shell command -v npm),$(BROWSER_TOOLS))
 	@command -v firefox-esr >/dev/null || command -v firefox >/dev/null || $(call install,firefox-esr)
 	@command -v redis-server >/dev/null || $(call install,redis-server)
 	@command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || $(call install,nginx-light)
+	@command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || $(call install,pgbouncer)
 	@command -v caddy >/dev/null || $(call install,caddy)
 	@[ -e /usr/lib/apache2/modules/mod_auth_openidc.so ] || \
 		$(call install,apache2 libapache2-mod-auth-openidc)

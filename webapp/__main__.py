@@ -21,6 +21,8 @@ from webapp.database import Database
 from webapp.schema import UNUSABLE, log_mismatches, mismatches
 from webapp.settings import Settings
 
+WORKER_CONNECTIONS = 2  # to PostgreSQL: it delivers a few messages at a time
+
 
 def main() -> None:
     options = _parser().parse_args()
@@ -116,17 +118,18 @@ async def _database(settings: Settings, doing: str) -> AsyncIterator[Database]:
 async def worker(settings: Settings) -> int:
     """Deliver the outbox until SIGTERM or SIGINT; what is in flight is finished first."""
     state = create_app(settings).state
+    database = Database(settings.database_url, pool_size=WORKER_CONNECTIONS)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    await state.database.open()
-    await log_mismatches(state.database)
+    await database.open()
+    await log_mismatches(database)
     try:
         async with delivering(state.outbox):
             await stopping.wait()
     finally:
         await state.providers.aclose()
-        await state.database.close()
+        await database.close()
     return 0
 
 

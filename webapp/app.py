@@ -66,7 +66,6 @@ from webapp.web.throttle import Throttle, multiplied
 
 log = structlog.get_logger(__name__)
 ROOT = Path(__file__).resolve().parent.parent
-POOL_OF_ALL = 18  # connections of all web processes; the smallest hosted PostgreSQL allows 20
 CACHED_PAGES = 64  # of some 40 KB each
 
 
@@ -155,7 +154,8 @@ def _assemble(
     state.cookie = TokenCookie("session", https=settings.https, lifetime=SESSION_LIFETIME)
     state.browser_cookie = TokenCookie("browser", https=settings.https, lifetime=BROWSER_REMEMBERED)
     state.database = Database(
-        settings.database_url, pool_size=max(2, POOL_OF_ALL // settings.web_concurrency)
+        settings.database_url,
+        pool_size=max(1, settings.database_pool_size // settings.web_concurrency),
     )
     state.readiness = Readiness(state.database.ready)
     state.throttle = Throttle(

@@ -36,6 +36,10 @@ APPS: dict[str, Any] = {
 }
 CONNECT_TIMEOUT = 5.0  # seconds
 STATEMENT_TIMEOUT = 10.0  # seconds; well before a platform's router gives up on the page
+# What PostgreSQL is told for each session, or behind a pooler for each transaction.
+SESSION_SETTINGS = {
+    "jit": "off",  # to compile these short queries costs more than to run them
+}
 
 # What a page answers with 503 rather than 500: the database is away, full, or overloaded.
 DATABASE_ERRORS: tuple[type[Exception], ...] = (
@@ -88,8 +92,8 @@ def _postgres(url: str, pool_size: int) -> dict[str, Any]:
         "timeout": CONNECT_TIMEOUT,
         "command_timeout": STATEMENT_TIMEOUT,
         "reset": _as_it_is,
-        # Planning with JIT costs more than these short queries do.
-        "server_settings": {"application_name": "signup", "jit": "off"},
+        "server_settings": {"application_name": "signup"},  # poolers refuse most others
+        "session_settings": SESSION_SETTINGS,
     }
     return {"engine": "webapp.connections.asyncpg", "credentials": credentials}
 
@@ -97,7 +101,7 @@ def _postgres(url: str, pool_size: int) -> dict[str, Any]:
 async def _as_it_is(_connection: object) -> None:
     """Spare the round trip by which asyncpg resets a connection after each use.
 
-    A transaction left open it has rolled back, with which our locks end, and we set nothing else.
+    A transaction left open it has rolled back, with which our locks end; what else is set stays.
     """
 
 

@@ -49,6 +49,13 @@ class Settings:
         development="sqlite://app.sqlite3",
         secret=True,
     )
+    # Two dynos of 8, a worker, a release and a look by hand fit the 20 of the smallest databases.
+    database_pool_size: int = setting(
+        "the most connections to PostgreSQL of one `web`, which its processes share; each has at "
+        "least one",
+        values.integer(1, 1000),
+        "8",
+    )
     port: int = setting(
         "the port that the web processes listen on; platforms set it",
         values.integer(1, 65535),
