@@ -131,3 +131,20 @@ async def test_a_lock_of_ours_holds_through_it(database: Database) -> None:
 
     await asyncio.gather(*(hold(name) for name in "abc"))
     assert order[0::2] == order[1::2]
+
+
+async def test_a_statement_cancelled_at_any_step_costs_the_pool_nothing(pooled_url: str) -> None:
+    database = Database(pooled_url, pool_size=1)
+    await database.open()
+    try:
+        await run("SELECT 1")
+        for waits in range(12):  # let it come as far as its first step, its second, …
+            task = asyncio.create_task(run("SELECT pg_sleep(0.01)"))
+            for _ in range(waits):
+                await asyncio.sleep(0.001 if waits > 6 else 0)
+            task.cancel()
+            await asyncio.wait([task])
+        async with asyncio.timeout(10):
+            assert len(await run("SELECT 1")) == 1
+    finally:
+        await database.close()
