@@ -3,10 +3,11 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Route
 
+from webapp.accounts.challenges.ceremonies import RelyingParty
 from webapp.accounts.events import Unheard
 from webapp.accounts.forms import EXPECTED_CODE_LENGTH
 from webapp.accounts.journeys.site import Site
@@ -28,6 +30,7 @@ from webapp.accounts.policy.rules import (
     CODE_LIFETIME,
     FORMS_PER_SIGNUP,
     HINTS_PER_IP,
+    PASSKEY_CHALLENGES_PER_IP,
     SESSION_LIFETIME,
     SpendingLimits,
 )
@@ -166,6 +169,7 @@ def _assemble(
             "checks": settings.checks_per_ip,
             "resends": settings.resends_per_ip,
             "hints": HINTS_PER_IP,
+            "passkeys": PASSKEY_CHALLENGES_PER_IP,
             "answers": ANSWERS_PER_SESSION,
         },
         settings.redis_url,
@@ -190,6 +194,7 @@ def _assemble(
         name=settings.site_name,
         countries=settings.allowed_countries,
         code_name=settings.code_name,
+        relying_party=_relying_party(settings),
         vendor_timeout=timedelta(seconds=settings.provider_timeout),
         clock=ports.clock,
     )
@@ -197,6 +202,16 @@ def _assemble(
     # By the socket's scheme it would send a form typed under https on to plain http.
     app.router.redirect_slashes = False
     return app
+
+
+def _relying_party(settings: Settings) -> RelyingParty | None:
+    """None where the address is a number: browsers bind passkeys to names alone."""
+    origin = origin_of(settings.base_url)
+    host = urlsplit(origin).hostname or ""
+    with suppress(ValueError):
+        ip_address(host)
+        return None
+    return RelyingParty(host, origin, settings.site_name)
 
 
 def _email_writer(settings: Settings, templates: Templates) -> EmailWriter | None:

@@ -18,6 +18,8 @@ MODELS = [  # the modules that have a table each
     "webapp.accounts.people.users",
     "webapp.accounts.people.sessions",
     "webapp.accounts.people.remembered_browsers",
+    "webapp.accounts.people.passkeys",
+    "webapp.accounts.challenges.passkey_challenges",
     "webapp.accounts.challenges.verifications",
     "webapp.accounts.challenges.links",
     "webapp.accounts.challenges.entries",

@@ -13,6 +13,7 @@ from webapp.pages import (
     phone,
     signin,
     signin_code,
+    signin_passkey,
     signup,
     verification,
 )
@@ -33,6 +34,8 @@ def routes(static: ASGIApp) -> list[BaseRoute]:
         Route("/signin/code", signin_code.show),
         Route("/signin/code", signin_code.submit, methods=["POST"]),
         Route("/signin/resend", signin_code.resend, methods=["POST"]),
+        Route("/signin/passkey", signin_passkey.submit, methods=["POST"]),
+        Route("/signin/passkey/options", signin_passkey.options, methods=["POST"]),
         Route("/continue", signin.show_onward),
         Route("/account", account.show),
         Route("/account/email/resend", email.resend, methods=["POST"]),

@@ -202,6 +202,8 @@ const enliven = () => {
   for (const button of document.querySelectorAll("[data-reveal]")) button.hidden = false;
   const step = main?.querySelector("[data-step]:has([data-resend-in])");
   if (step && !step.dataset.started) import("./code.js").then(({ start }) => start(step, say), doWithout);
+  const form = main?.querySelector("[data-passkey]");
+  if (form) import("./passkey.js").then(({ start }) => start(form), doWithout);
 };
 
 document.addEventListener("htmx:after:process", enliven);

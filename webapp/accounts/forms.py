@@ -1,6 +1,7 @@
 """Typed text to clean values or errors, each beside its field. No input, no output."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Protocol, Self
 
 from phonenumbers import SUPPORTED_REGIONS
@@ -10,8 +11,10 @@ from webapp.accounts.people import emails, phones, strength
 from webapp.accounts.people.letters import one_line
 
 NAME_LENGTH = 200
+PASSKEY_NAME_LENGTH = 60
 LONGEST_URL = 2048
 LONGEST = 1000  # characters read of any answer: composing letters takes the square of their number
+LONGEST_CREDENTIAL = 16_384  # a passkey's answer; one that is attested has certificates in it
 EXPECTED_CODE_LENGTH = 6
 
 
@@ -191,4 +194,43 @@ class CodeForm(Form):
             self.errors["code"] = "Enter the code we sent you"
         elif not self.digits:
             self.errors["code"] = f"Enter the {EXPECTED_CODE_LENGTH} digits of the code"
+        return self
+
+
+class Failure(StrEnum):
+    """Why a browser has no passkey for us, by the name of the error that it gives."""
+
+    NO_SCRIPTS = ""  # it did not say: our script did not run
+    CANCELLED = "NotAllowedError"  # or not allowed, or none on this device: browsers keep it back
+    TIMED_OUT = "TimeoutError"
+    ALREADY_THERE = "InvalidStateError"
+    WRONG_ADDRESS = "SecurityError"
+    UNSUPPORTED = "NotSupportedError"
+    NOT_ASKED = "NetworkError"  # our script got no challenge from us
+    UNKNOWN = "UnknownError"
+
+    @classmethod
+    def _missing_(cls, _: object) -> "Failure":
+        return cls.UNKNOWN
+
+
+@dataclass
+class PasskeyForm(Form):
+    """What the browser answered when it was asked for a passkey, and the name of a new one."""
+
+    credential: str = field(default="", repr=False)
+    failure: Failure = Failure.NO_SCRIPTS
+    name: str = ""
+    return_to: str = ""
+
+    @classmethod
+    def parse(cls, form: Typed) -> Self:
+        self = cls(
+            credential=typed(form, "credential", LONGEST_CREDENTIAL),
+            failure=Failure(typed(form, "failure")),
+            name=one_line(typed(form, "name")),
+            return_to=typed(form, "return_to", LONGEST_URL),
+        )
+        if len(self.name) > PASSKEY_NAME_LENGTH:
+            self.errors["name"] = f"Shorten the name to {PASSKEY_NAME_LENGTH} characters or fewer"
         return self

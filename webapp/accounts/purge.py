@@ -8,6 +8,7 @@ from tortoise.queryset import QuerySet
 
 from webapp.accounts.challenges.entries import Entry
 from webapp.accounts.challenges.links import Link
+from webapp.accounts.challenges.passkey_challenges import PasskeyChallenge
 from webapp.accounts.challenges.verifications import Purpose, Verification
 from webapp.accounts.people.remembered_browsers import RememberedBrowser
 from webapp.accounts.people.sessions import Session
@@ -49,6 +50,7 @@ async def purge(now: datetime) -> dict[str, int]:
             PasswordCheck.filter(next_at__lt=now - PASSWORD_CHECKS_KEPT)
         ),
         "attempts": await delete(Attempt.filter(at__lt=now - DAY)),
+        "passkey_challenges": await delete(PasskeyChallenge.filter(expires_at__lte=now)),
         "links": await delete(Link.filter(expires_at__lt=now - LINKS_KEPT)),
         "messages": await delete(OutboxMessage.filter(done_at__lt=now - OUTBOX_KEPT))
         + await delete(OutboxMessage.filter(done_at=None, created_at__lt=now - UNDELIVERED_KEPT)),

@@ -1,10 +1,13 @@
 """Sign in, step 1: email and password. And where the person goes on to, once signed in."""
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts.forms import SigninForm
 from webapp.accounts.journeys.sign_in import SignedIn, WrongPassword, sign_in
+from webapp.accounts.journeys.site import Site
 from webapp.accounts.people import sessions
 from webapp.accounts.people.sessions import Browser
 from webapp.pages import signin_code, state
@@ -48,10 +51,10 @@ async def submit(request: Request) -> Response:
         signed_in = await sign_in(site, form, browser, remembered)
     except (WrongPassword, *USER_ERRORS) as error:
         return render(request, form, problem(error))
-    return await _on(request, signed_in)
+    return await enter(request, signed_in)
 
 
-async def _on(request: Request, signed_in: SignedIn) -> Response:
+async def enter(request: Request, signed_in: SignedIn) -> Response:
     """To the code's step or onward, with the new session instead of any former one."""
     cookie = state.cookie(request)
     if former := cookie.read(request):
@@ -85,4 +88,10 @@ async def show_onward(request: Request) -> Response:
 
 def render(request: Request, form: SigninForm, problem: Problem | None = None) -> Response:
     """The form again, with the email that was typed."""
-    return form_page(request, TEMPLATE, SIGNIN, form, {}, problem)
+    shown = context(state.site(request))
+    return form_page(request, TEMPLATE, SIGNIN, form, shown, problem)
+
+
+def context(site: Site) -> dict[str, Any]:
+    """What the template needs besides the form."""
+    return {"passkeys": site.relying_party is not None}

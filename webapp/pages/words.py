@@ -11,6 +11,7 @@ from webapp.accounts.journeys.sign_in import WrongPassword
 from webapp.accounts.policy import rules
 from webapp.accounts.policy.rules import (
     CODE_LIFETIME,
+    PASSKEYS_PER_ACCOUNT,
     RETRY_AFTER,
     SENDS_PER_VERIFICATION,
     LimitExceeded,
@@ -73,6 +74,7 @@ LIMITS: Mapping[type[LimitExceeded], str] = {
     rules.PasswordChecksPaused: "Too many wrong passwords for this account. Try again in {wait}",
     rules.PasswordChecksSpent: "Too many wrong passwords in a row for this account. "
     "Choose a new password to get in",
+    rules.PasskeysSpent: f"An account may have {PASSKEYS_PER_ACCOUNT} passkeys. Remove one first",
     rules.DatabaseAway: f"We are not ready just now. {KEPT}: try again in {{wait}}",
     rules.Overloaded: f"Many people are signing up at this moment. {KEPT}: try again in {{wait}}",
 }

@@ -255,7 +255,9 @@ class Settings:
         "sign-ups from one address, or `off`", values.rate, "10/hour"
     )
     signins_per_ip: str | None = setting(
-        "passwords entered from one address to sign in, or `off`", values.rate, "30/10minutes"
+        "passwords entered and passkeys used from one address to sign in, or `off`",
+        values.rate,
+        "30/10minutes",
     )
     checks_per_ip: str | None = setting(
         "codes entered from one address, or `off`", values.rate, "30/10minutes"

@@ -13,10 +13,11 @@ CONTENT_SECURITY_POLICY = (
 # Only features that browsers know: an unknown one logs a warning in every visitor's console.
 PERMISSIONS_POLICY = (
     "otp-credentials=(self), "  # WebOTP fills in the code
+    "publickey-credentials-create=(self), publickey-credentials-get=(self), "  # passkeys
     "accelerometer=(), autoplay=(), browsing-topics=(), camera=(), clipboard-read=(), "
     "display-capture=(), encrypted-media=(), fullscreen=(), geolocation=(), gyroscope=(), hid=(), "
     "idle-detection=(), magnetometer=(), microphone=(), midi=(), payment=(), "
-    "picture-in-picture=(), publickey-credentials-get=(), screen-wake-lock=(), serial=(), usb=(), "
+    "picture-in-picture=(), screen-wake-lock=(), serial=(), usb=(), "
     "xr-spatial-tracking=()"
 )
 

@@ -8,6 +8,7 @@ from typing import ParamSpec, TypeVar
 
 import structlog
 
+from webapp.accounts.challenges.ceremonies import RelyingParty
 from webapp.accounts.events import Events
 from webapp.accounts.people.passwords import Hasher
 from webapp.accounts.policy.rules import RETRY_AFTER, DatabaseAway, SpendingLimits
@@ -36,6 +37,7 @@ class Site:
     secret_key: str
     name: str
     code_name: str  # the name as texts have it
+    relying_party: RelyingParty | None  # None: at this address no browser would make a passkey
     countries: frozenset[str]  # ISO 3166 codes of the countries served; empty: all
     vendor_timeout: timedelta  # how long one call to a vendor may take
     clock: Callable[[], datetime]

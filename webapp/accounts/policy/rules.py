@@ -51,6 +51,11 @@ PASSWORD_CHECKS_KEPT = timedelta(days=90)  # then the row of wrong ones begins a
 BROWSER_REMEMBERED = timedelta(days=30)
 RECENT_PROOF = timedelta(minutes=10)  # how long a password entered allows changes of the account
 
+# Passkeys
+PASSKEY_CHALLENGE_LIFETIME = timedelta(minutes=10)  # WebAuthn Level 3, 15.1: 5 to 10 minutes
+PASSKEY_CHALLENGES_PER_IP = "120/10minutes"  # each is a row, for strangers too
+PASSKEYS_PER_ACCOUNT = 20
+
 # Sessions (ASVS 7.3)
 SESSION_IDLE = timedelta(days=1)
 SESSION_LIFETIME = timedelta(days=30)
@@ -149,6 +154,10 @@ class PasswordChecksPaused(LimitExceeded):
 
 class PasswordChecksSpent(LimitExceeded):
     """A hundred wrong passwords in a row: only a new password opens this account."""
+
+
+class PasskeysSpent(LimitExceeded):
+    """The account has as many passkeys as one may."""
 
 
 class DatabaseAway(LimitExceeded):

@@ -1,0 +1,117 @@
+"""A person uses a passkey: to sign in by it alone, or to prove again who they are.
+
+A passkey counts as both factors: the device that has it, and the PIN or biometrics by which the
+device knows its user. The browser is asked first, with a challenge; then its answer comes.
+"""
+
+from typing import Any
+
+import structlog
+from tortoise.transactions import in_transaction
+
+from webapp.accounts.challenges import ceremonies, passkey_challenges
+from webapp.accounts.challenges.ceremonies import Answer, PasskeyRefused, RelyingParty
+from webapp.accounts.challenges.passkey_challenges import Purpose
+from webapp.accounts.journeys.sign_in import SignedIn
+from webapp.accounts.journeys.site import Site, tells_database_errors
+from webapp.accounts.people import passkeys, sessions, users
+from webapp.accounts.people.passkeys import Owned
+from webapp.accounts.people.sessions import Browser
+from webapp.accounts.people.users import User
+
+log = structlog.get_logger(__name__)
+
+
+class PasskeyExpired(Exception):
+    """The browser was asked too long ago, or the question is answered already."""
+
+
+def party_of(site: Site) -> RelyingParty:
+    """Our site as authenticators know it. Raises ``PasskeyRefused`` where there can be none."""
+    if site.relying_party is None:
+        raise PasskeyRefused
+    return site.relying_party
+
+
+@tells_database_errors
+async def ask_to_sign_in(site: Site) -> dict[str, Any]:
+    """What to ask a browser, of which nobody knows yet whose it is."""
+    challenge = await passkey_challenges.issue(Purpose.SIGN_IN, None, site.clock())
+    return ceremonies.request_options(party_of(site), challenge)
+
+
+@tells_database_errors
+async def sign_in(site: Site, credential: str, browser: Browser) -> SignedIn:
+    """Open a session for the person whose passkey answered.
+
+    Raises ``PasskeyExpired`` or ``PasskeyRefused``.
+    """
+    answer = await use_challenge(site, credential, Purpose.SIGN_IN)
+    owned = await passkeys.find(answer.credential_id)
+    if owned is None or answer.user_handle != owned.user.subject:
+        log.info("passkey_unknown")
+        raise PasskeyRefused
+    sign_count = await _verify(site, answer, owned)
+    async with in_transaction():
+        await _record_use(site, owned, sign_count)
+        token = await sessions.open_session(owned.user.id, site.clock(), browser=browser)
+    log.info("signed_in", user=owned.user.id, passkey=True)
+    return SignedIn(owned.user, token)
+
+
+async def use_challenge(
+    site: Site, credential: str, purpose: Purpose, user_id: int | None = None
+) -> Answer:
+    """Use up the challenge that the browser answers: the answer, not verified yet.
+
+    Committed at once, so that no second answer to it is looked at. Raises ``PasskeyExpired`` or
+    ``PasskeyRefused``.
+    """
+    answer = await ceremonies.read(credential)
+    if not await passkey_challenges.use(answer.challenge, purpose, user_id, site.clock()):
+        raise PasskeyExpired
+    return answer
+
+
+async def _verify(site: Site, answer: Answer, owned: Owned) -> int:
+    """Raises ``PasskeyRefused`` where the signature, its origin or its count is wrong."""
+    try:
+        return await ceremonies.verify_signature(party_of(site), answer, owned.passkey)
+    except PasskeyRefused as error:
+        log.warning("passkey_refused", user=owned.user.id, reason=str(error))
+        raise
+
+
+async def _record_use(site: Site, owned: Owned, sign_count: int) -> None:
+    """In the transaction that follows from it. Raises ``PasskeyRefused``.
+
+    The account is locked first: it may be deleted beside this request, and the passkey with it.
+    """
+    account = await users.get_for_update(owned.user.id)
+    if account is None or not await passkeys.record_use(owned.passkey, sign_count, site.clock()):
+        log.warning("passkey_refused", user=owned.user.id, reason="removed, or used beside this")
+        raise PasskeyRefused
+
+
+@tells_database_errors
+async def ask_to_prove(site: Site, user: User) -> dict[str, Any]:
+    """What to ask the browser of somebody who is signed in."""
+    challenge = await passkey_challenges.issue(Purpose.PROVE, user.id, site.clock())
+    present = await passkeys.of_user(user.id)
+    return ceremonies.request_options(party_of(site), challenge, present)
+
+
+@tells_database_errors
+async def prove(site: Site, user: User, credential: str) -> None:
+    """Whoever is signed in as ``user`` has a passkey of theirs, and is them.
+
+    Raises ``PasskeyExpired`` or ``PasskeyRefused``. The caller records it in the session.
+    """
+    answer = await use_challenge(site, credential, Purpose.PROVE, user.id)
+    owned = await passkeys.find(answer.credential_id)
+    if owned is None or owned.user.id != user.id:
+        log.warning("passkey_refused", user=user.id, reason="not a passkey of this account")
+        raise PasskeyRefused
+    sign_count = await _verify(site, answer, owned)
+    async with in_transaction():
+        await _record_use(site, owned, sign_count)
