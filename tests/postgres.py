@@ -25,7 +25,6 @@ OPTIONS = {
     "max_connections": "200",
     "shared_buffers": "64MB",
     "synchronous_commit": "off",
-    "unix_socket_directories": "",
 }
 
 PORTS = range(20_000, 32_000)  # below those that systems give to connections going out
@@ -105,7 +104,8 @@ class Postgres:
             raise RuntimeError(f"{program} failed: {done.stderr}")
 
     def start(self) -> None:
-        options = [f"-c{name}={value}" for name, value in OPTIONS.items()]
+        mine = {"unix_socket_directories": str(self.directory)}
+        options = [f"-c{name}={value}" for name, value in (OPTIONS | mine).items()]
         with (self.directory / "log").open("a") as log:
             self.process = subprocess.Popen(
                 [self.binaries / "postgres", "-D", self.data, f"-p{self.port}", *options],

@@ -12,10 +12,12 @@ from tests import pgbouncer
 from tests import postgres as pg
 from tests.conftest import absent
 from tests.people import wrong
-from tests.servers import migrate
+from tests.servers import migrate, production_environ
 from tests.site import Person, Site, site
 from webapp.accounts.statements import run
 from webapp.database import SESSION_SETTINGS, Database, serialise
+from webapp.doctor.database import examine
+from webapp.settings import Settings
 
 pytestmark = pytest.mark.slow
 
@@ -148,3 +150,11 @@ async def test_a_statement_cancelled_at_any_step_costs_the_pool_nothing(pooled_u
             assert len(await run("SELECT 1")) == 1
     finally:
         await database.close()
+
+
+async def test_the_doctor_names_a_startup_parameter_that_the_pooler_refuses(
+    pooled_url: str,
+) -> None:
+    environ = production_environ(f"{pooled_url}?options=-c%20search_path%3Daccounts")
+    [fault] = [fault async for fault in examine(Settings.load(environ))]
+    assert fault.startswith("DATABASE_URL: the pooler there refuses the startup parameter options")

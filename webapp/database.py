@@ -3,7 +3,7 @@
 import sqlite3
 import ssl
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import urlsplit
 
 import asyncpg
 from tortoise.backends.base.client import BaseDBAsyncClient
@@ -12,6 +12,8 @@ from tortoise.context import TortoiseContext
 from tortoise.exceptions import DBConnectionError, OperationalError, TransactionManagementError
 from tortoise.migrations.executor import MigrationExecutor
 from tortoise.transactions import in_transaction
+
+from webapp.connections import libpq
 
 APP = "accounts"
 MODELS = [  # the modules that have a table each
@@ -63,7 +65,7 @@ DATABASE_ERRORS: tuple[type[Exception], ...] = (
 
 
 def tortoise_config(database_url: str, *, pool_size: int = 5) -> dict[str, Any]:
-    """Tortoise's configuration for ``sqlite://path`` or ``postgres://…?sslmode=…``."""
+    """Tortoise's configuration for ``sqlite://path`` or a PostgreSQL URL as libpq takes it."""
     parts = urlsplit(database_url)
     connection = _sqlite(parts.netloc + parts.path) if parts.scheme == "sqlite" else None
     return {
@@ -80,21 +82,24 @@ def _sqlite(path: str) -> dict[str, Any]:
 
 
 def _postgres(url: str, pool_size: int) -> dict[str, Any]:
-    parts = urlsplit(url)
-    options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    said = libpq.parameters(url)
+    startup = {name: said[name] for name in ("application_name", "options") if name in said}
     credentials = {
-        "host": parts.hostname or options.get("host"),
-        "port": parts.port or int(options.get("port", 5432)),
-        "user": unquote(parts.username) if parts.username else None,
-        "password": unquote(parts.password) if parts.password else None,
-        "database": unquote(parts.path.lstrip("/")),
-        "ssl": tls(options.get("sslmode", "prefer"), options.get("sslrootcert")),
+        "host": libpq.hosts(said) or None,
+        "port": libpq.ports(said) or None,
+        "user": said.get("user"),
+        "password": said.get("password"),
+        "passfile": said.get("passfile"),
+        "database": said["dbname"],
+        "target_session_attrs": said.get("target_session_attrs"),
+        "ssl": tls(said.get("sslmode", "prefer"), said.get("sslrootcert")),
         "minsize": 1,
         "maxsize": pool_size,
-        "timeout": CONNECT_TIMEOUT,
+        "timeout": float(said.get("connect_timeout", CONNECT_TIMEOUT)),
         "command_timeout": STATEMENT_TIMEOUT,
         "reset": _as_it_is,
-        "server_settings": {"application_name": "signup"},  # poolers refuse most others
+        # Poolers refuse most startup parameters; what the URL says of them is the operator's.
+        "server_settings": {"application_name": "signup"} | startup,
         "session_settings": SESSION_SETTINGS,
     }
     return {"engine": "webapp.connections.asyncpg", "credentials": credentials}

@@ -54,13 +54,16 @@ class Connection(asyncpg.Connection):
 
 
 class Postgres(AsyncpgDBClient):
-    """The pool. ``session_settings`` of its credentials hold in every transaction."""
+    """The pool. ``session_settings`` hold in every transaction."""
 
     connection_class = Connection  # type: ignore[assignment]
     direct = True  # what the last new connection turned out to be
 
-    def __init__(self, *, session_settings: dict[str, str], **credentials: Any) -> None:
+    def __init__(
+        self, *, host: Any, port: Any, session_settings: dict[str, str], **credentials: Any
+    ) -> None:
         super().__init__(**credentials)
+        self.host, self.port = host, port  # asyncpg takes several, Tortoise one
         self.session_settings = session_settings
 
     async def create_pool(self, **options: Any) -> asyncpg.Pool:

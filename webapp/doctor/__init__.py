@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from secrets import token_hex
-from urllib.parse import unquote, urlsplit
 
 import redis.asyncio as redis
 from redis.asyncio.retry import Retry
@@ -11,11 +10,9 @@ from redis.exceptions import RedisError
 
 from webapp.app import Ports, connect_providers, utcnow
 from webapp.clients.webhooks import TEST, payload
-from webapp.database import Database
-from webapp.doctor import front_door
+from webapp.doctor import database, front_door
 from webapp.providers import SetupFault
 from webapp.providers.webhook import WebhookEndpoint
-from webapp.schema import UNUSABLE, mismatches
 from webapp.settings import Settings, misspelt
 
 REDIS_DEADLINE = 5.0  # seconds
@@ -28,7 +25,7 @@ async def examine(settings: Settings) -> AsyncIterator[str]:
     """
     for name, meant in misspelt():
         yield f"{name}: is no setting. Is {meant} meant?"
-    async for fault in _database(settings):
+    async for fault in database.examine(settings):
         yield fault
     async for fault in _providers(settings):
         yield fault
@@ -51,31 +48,6 @@ def remarks(settings: Settings) -> list[str]:
     if settings.webhook_url:
         said.append("WEBHOOK_URL: took a test event, signed with WEBHOOK_SECRET")
     return said
-
-
-async def _database(settings: Settings) -> AsyncIterator[str]:
-    database = Database(settings.database_url)
-    await database.open()
-    try:
-        for line in await mismatches(database):
-            yield f"DATABASE_URL: {line}"
-    except UNUSABLE as error:
-        words = _without_password(settings, _root(error))
-        yield f"DATABASE_URL: the database does not answer ({words})"
-    finally:
-        await database.close()
-
-
-def _root(error: BaseException) -> str:
-    """What the database or the network said, beneath what the layers above made of it."""
-    while below := error.__cause__ or error.__context__:
-        error = below
-    return f"{type(error).__name__}: {error}".partition("\n")[0]
-
-
-def _without_password(settings: Settings, words: str) -> str:
-    password = urlsplit(settings.database_url).password
-    return words.replace(unquote(password), "…") if password else words
 
 
 async def _providers(settings: Settings) -> AsyncIterator[str]:

@@ -42,8 +42,8 @@ class Settings:
         secret=True,
     )
     database_url: str = setting(
-        "where the data is: `sqlite://path` or `postgres://…`, whose `sslmode` and `sslrootcert` "
-        "have libpq's meaning",
+        "where the data is: `sqlite://path` or `postgres://…`, which is read as libpq reads it; an "
+        "option that is not supported stops the start",
         urls.database,
         None,
         development="sqlite://app.sqlite3",

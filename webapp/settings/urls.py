@@ -1,13 +1,12 @@
 """Settings that are URLs: each check raises ``ValueError`` and repeats no secret."""
 
 import re
-import ssl
-from collections.abc import Mapping
 from ipaddress import ip_address
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import SplitResult, urlsplit
+
+from webapp.connections import libpq
 
 SMTPS_PORT = 465
-SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
 def origin(text: str) -> str:
@@ -59,21 +58,19 @@ def is_loopback(host: str) -> bool:
 
 
 def database(text: str) -> str:
-    """PostgreSQL, with what libpq's ``sslmode`` means, or an SQLite file."""
+    """PostgreSQL, by a URL that libpq would take, or an SQLite file."""
     try:
         parts = urlsplit(text)
-        parts.port  # noqa: B018 - reading it is what checks it
     except ValueError:
         raise ValueError("cannot be read as a URL") from None
-    if parts.scheme == "sqlite":
-        if not parts.netloc + parts.path:
-            raise ValueError("names no file: sqlite://path")
-    elif parts.scheme not in ("postgres", "postgresql"):
+    if parts.scheme in libpq.SCHEMES:
+        libpq.parameters(text)
+    elif parts.scheme != "sqlite":
         raise ValueError("must begin with postgres:// or sqlite://")
-    elif not parts.path.strip("/"):
-        raise ValueError("names no database")
-    else:
-        _postgres_options({name: last for name, (*_, last) in parse_qs(parts.query).items()})
+    elif not parts.netloc + parts.path:
+        raise ValueError("names no file: sqlite://path")
+    elif parts.query or parts.fragment:
+        raise ValueError("has options or a fragment, which sqlite:// does not take")
     return text
 
 
@@ -127,16 +124,3 @@ def _is_host(name: str | None) -> bool:
     except UnicodeError:
         return False
     return bool(re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]+", ascii_name))
-
-
-def _postgres_options(options: Mapping[str, str]) -> None:
-    mode, root = options.get("sslmode", "prefer"), options.get("sslrootcert", "system")
-    if mode not in SSL_MODES:
-        raise ValueError(f"sslmode={mode} is none of {', '.join(SSL_MODES)}")
-    if not re.fullmatch("[0-9]{1,5}", options.get("port", "5432")):
-        raise ValueError("names a port that is no number")
-    try:
-        if root != "system":
-            ssl.create_default_context(cafile=root)
-    except OSError:  # the base of ssl's own errors too
-        raise ValueError(f"sslrootcert={root} is no file of certificates") from None
