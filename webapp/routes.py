@@ -7,6 +7,8 @@ from webapp.clients import session
 from webapp.clients.oidc import authorize, discovery, logout, token, userinfo
 from webapp.pages import (
     account,
+    account_name,
+    account_password,
     email,
     entry,
     hints,
@@ -38,6 +40,11 @@ def routes(static: ASGIApp) -> list[BaseRoute]:
         Route("/signin/passkey/options", signin_passkey.options, methods=["POST"]),
         Route("/continue", signin.show_onward),
         Route("/account", account.show),
+        Route("/account/name", account_name.show),
+        Route("/account/name", account_name.submit, methods=["POST"]),
+        Route("/account/password", account_password.show),
+        Route("/account/password", account_password.submit, methods=["POST"]),
+        Route("/.well-known/change-password", account_password.well_known),
         Route("/account/email/resend", email.resend, methods=["POST"]),
         Route("/email/confirm/{token}", email.show),
         Route("/email/confirm/{token}", email.submit, methods=["POST"]),

@@ -3,7 +3,7 @@
 // Not from the page's head: what is read comes before what enlivens it.
 import "../vendor/htmx-4.0.1.min.js";
 
-const OURS = [200, 410, 422, 429, 503]; // statuses whose answers replace the step
+const OURS = [200, 409, 410, 422, 429, 503]; // statuses whose answers replace the step
 const main = document.getElementById("main");
 const status = document.getElementById("status");
 

@@ -1,5 +1,6 @@
 """Typed text to clean values or errors, each beside its field. No input, no output."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, Self
@@ -50,6 +51,31 @@ class Form:
             self.errors[name] = words
         else:
             self.problem = words
+
+
+def unusable_name(name: str) -> str | None:
+    """Why ``name`` cannot be taken."""
+    if not name:
+        return "Enter your name"
+    too_long = len(name) > NAME_LENGTH
+    return f"Shorten your name to {NAME_LENGTH} characters or fewer" if too_long else None
+
+
+def own_words(name: str, email: str, e164: str, site: str) -> list[str]:
+    """What a guesser who knows the person, and where the account is, tries first."""
+    numbers = [digits_of(e164), digits_of(phones.national(e164))] if e164 else []
+    return [name, email, *numbers, site]
+
+
+def digits_of(number: str) -> str:
+    return "".join(filter(str.isdigit, number))
+
+
+def unusable_password(password: str, own_words: Sequence[str]) -> str | None:
+    """Why ``password`` cannot be chosen; ``own_words`` are the person's and the site's."""
+    if len(password) > LONGEST:  # refused, for it must never be cut (ASVS 6.2.8)
+        return f"Use at most {LONGEST} characters"
+    return strength.weakness(password, own_words)
 
 
 @dataclass
@@ -129,10 +155,8 @@ class SignupForm(PhoneForm):
         }
 
     def check_name(self) -> None:
-        if not self.name:
-            self.errors["name"] = "Enter your name"
-        elif len(self.name) > NAME_LENGTH:
-            self.errors["name"] = f"Shorten your name to {NAME_LENGTH} characters or fewer"
+        if why := unusable_name(self.name):
+            self.errors["name"] = why
 
     def check_email(self) -> None:
         try:
@@ -141,17 +165,13 @@ class SignupForm(PhoneForm):
             self.errors["email"] = str(error)
 
     def check_password(self, site: str) -> None:
-        if len(self.password) > LONGEST:  # refused, for it must never be cut (ASVS 6.2.8)
-            self.errors["password"] = f"Use at most {LONGEST} characters"
-        elif why := strength.weakness(self.password, self.own_words(site)):
+        if why := unusable_password(self.password, self.own_words(site)):
             self.errors["password"] = why
 
     def own_words(self, site: str) -> list[str]:
         """What a guesser who knows the person tries first."""
-        digits = "".join(filter(str.isdigit, self.phone))
-        numbers = [self.number.e164, phones.national(self.number.e164)] if self.number else []
-        digits_of = ["".join(filter(str.isdigit, number)) for number in numbers]
-        return [self.name, self.email, digits, *digits_of, site]
+        number = self.number.e164 if self.number else ""
+        return [*own_words(self.name, self.email, number, site), digits_of(self.phone)]
 
 
 @dataclass
@@ -176,6 +196,61 @@ class SigninForm(Form):
             self.errors["email"] = str(error)
         if not self.password:
             self.errors["password"] = "Enter your password"  # noqa: S105 - words
+        return self
+
+
+@dataclass
+class ProofForm(Form):
+    """What a change of the account is asked for with: the password that the person has now.
+
+    ``asks`` says whether it is needed: it is not where the person entered it a moment ago, for
+    changes that do not need it each time.
+    """
+
+    current: str = field(default="", repr=False)
+    asks: bool = field(default=True, kw_only=True)
+
+    @classmethod
+    def parse(cls, form: Typed, *, asks: bool = True) -> Self:
+        self = cls(current=typed(form, "current"), asks=asks)
+        self.check_current()
+        return self
+
+    def check_current(self) -> None:
+        if self.asks and not self.current:
+            self.errors["current"] = "Enter the password that you have now"
+
+
+@dataclass
+class NameForm(ProofForm):
+    """Another name for a person."""
+
+    name: str = ""
+
+    @classmethod
+    def parse(cls, form: Typed, *, asks: bool = True) -> Self:
+        name = one_line(typed(form, "name"))
+        self = cls(current=typed(form, "current"), name=name, asks=asks)
+        if why := unusable_name(name):
+            self.errors["name"] = why
+        self.check_current()
+        return self
+
+
+@dataclass
+class PasswordForm(ProofForm):
+    """A new password for an account."""
+
+    password: str = field(default="", repr=False)
+
+    @classmethod
+    def parse(cls, form: Typed, *, asks: bool = True, own_words: Sequence[str] = ()) -> Self:
+        """``own_words``: what a guesser who knows the person tries first."""
+        current, password = typed(form, "current"), typed(form, "password")
+        self = cls(current=current, password=password, asks=asks)
+        self.check_current()
+        if why := unusable_password(self.password, own_words):
+            self.errors["password"] = why
         return self
 
 

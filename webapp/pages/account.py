@@ -1,5 +1,6 @@
-"""Step 3: the account, and the way out of it."""
+"""The account: step 3 of signing up, later the page from which everything is changed."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from starlette.requests import Request
@@ -11,15 +12,17 @@ from webapp.accounts.people import phones, sessions
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.rules import whole_seconds
 from webapp.pages import state
-from webapp.pages.step import ACCOUNT, SIGNUP, go, require_visitor
+from webapp.pages.step import ACCOUNT, SIGNUP, go, require_visitor, take_notice
 from webapp.pages.words import Problem
 from webapp.web.templates import page
 
 TEMPLATE = "steps/account.html"
+NEW = timedelta(hours=1)  # how long the account says that it is ready
 
 
 async def show(request: Request) -> Response:
-    return await render(request, *await require_visitor(request))
+    visitor = await require_visitor(request)
+    return await render(request, *visitor, notice=await take_notice(request))
 
 
 async def render(
@@ -44,7 +47,7 @@ async def render(
         status=problem.status if problem else 200,
         retry_after=problem.retry_after if problem else None,
         problem=problem and problem.words,
-        **context(user, verification, resend_in, notice, onward),
+        **context(user, verification, state.site(request).clock(), resend_in, notice, onward),
     )
 
 
@@ -66,13 +69,15 @@ async def _onward(request: Request, token: str) -> str:
 def context(
     user: User,
     verification: Verification,
-    resend_in: int | None,
+    now: datetime,
+    resend_in: int | None = None,
     notice: str | None = None,
     onward: str = "",
 ) -> dict[str, Any]:
     """What the template needs; ``user`` is there for whatever else a designer shows of a person."""
     verified = user.verified_at is not None
     return {
+        "is_new": user.verified_at is not None and now - user.verified_at < NEW,
         "onward": onward,
         "resend_in": resend_in,
         "notice": notice,

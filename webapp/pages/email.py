@@ -18,8 +18,17 @@ from webapp.accounts.journeys.confirm_email import (
     send_link,
 )
 from webapp.pages import account, state
-from webapp.pages.step import ACCOUNT, HOME, Redirect, find_visitor, go, require_visitor, throttle
-from webapp.pages.words import LINK_SENT, USER_ERRORS, problem
+from webapp.pages.step import (
+    ACCOUNT,
+    HOME,
+    Redirect,
+    find_visitor,
+    go,
+    go_on,
+    require_visitor,
+    throttle,
+)
+from webapp.pages.words import USER_ERRORS, Told, problem
 from webapp.web.templates import is_fragment, page
 
 CONFIRM = "/email/confirm"
@@ -85,6 +94,4 @@ async def resend(request: Request) -> Response:
         await send_link(state.site(request), user)
     except USER_ERRORS as error:
         return await account.render(request, user, verification, problem=problem(error))
-    if is_fragment(request):
-        return await account.render(request, user, verification, notice=LINK_SENT)
-    return go(ACCOUNT)
+    return await go_on(request, state.cookie(request).read(request), ACCOUNT, Told.LINK_SENT)

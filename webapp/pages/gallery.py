@@ -1,7 +1,7 @@
 """Every state of every step, from the real templates, forms and words. Development only."""
 
 from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,10 +12,21 @@ from starlette.responses import Response
 
 from webapp.accounts.challenges.ceremonies import PasskeyRefused
 from webapp.accounts.challenges.verifications import Outcome, Verification
-from webapp.accounts.forms import CodeForm, Failure, Form, PhoneForm, SigninForm, SignupForm
+from webapp.accounts.forms import (
+    CodeForm,
+    Failure,
+    Form,
+    NameForm,
+    PasswordForm,
+    PhoneForm,
+    ProofForm,
+    SigninForm,
+    SignupForm,
+)
 from webapp.accounts.journeys.check_code import CodeExpired, WrongCode
 from webapp.accounts.journeys.confirm_email import Confirmation, LinkStatus
 from webapp.accounts.journeys.new_password import BreachedPassword
+from webapp.accounts.journeys.prove_again import ChangedElsewhere, WrongCurrentPassword
 from webapp.accounts.journeys.sign_in import WrongPassword
 from webapp.accounts.journeys.use_passkey import PasskeyExpired
 from webapp.accounts.people.users import User
@@ -26,12 +37,23 @@ from webapp.accounts.policy.rules import (
     COOL_DOWNS,
     SENDS_PER_VERIFICATION,
 )
-from webapp.pages import account, email, errors, phone, signin, signin_code, signup, verification
+from webapp.pages import (
+    account,
+    account_name,
+    account_password,
+    email,
+    errors,
+    phone,
+    signin,
+    signin_code,
+    signup,
+    verification,
+)
 from webapp.pages.gallery_emails import SAMPLES
 from webapp.pages.passkey_words import NoPasskey, PasskeyError
 from webapp.pages.passkey_words import problem as passkey_problem
 from webapp.pages.step import form_context
-from webapp.pages.words import LINK_SENT, SENT_AGAIN, UserError, problem
+from webapp.pages.words import TOLD, Told, UserError, problem
 from webapp.providers import (
     Blocked,
     Busy,
@@ -59,6 +81,7 @@ TYPED = {
 WRONG = {"name": "", "email": "ada@", "country": COUNTRY, "phone": "1", "password": "password1"}
 LONG_EMAIL = f"{'ada' * 20}@{'example' * 8}.com"
 SECONDS, MINUTES, LONGER = timedelta(seconds=5), timedelta(minutes=8), timedelta(minutes=25)
+LONG_AGO = timedelta(days=90)
 DIRECTIONS = ("ltr", "rtl")
 # Only here, in development, may our own page frame our own pages.
 FRAMED = (
@@ -160,10 +183,23 @@ def _account(
     """The account step; ``resend_in`` is there where the email is still to be confirmed."""
 
     def context() -> dict[str, Any]:
-        shown = account.context(_user(**person), _verification(outcome=outcome), resend_in, notice)
+        user, verification = _user(**person), _verification(outcome=outcome)
+        shown = account.context(user, verification, NOW, resend_in, notice)
         return {"problem": problem(error).words if error else None} | shown
 
     return State(words, account.TEMPLATE, context)
+
+
+def _own_page(
+    words: str, template: str, form: ProofForm, error: UserError | None = None, **more: Any
+) -> State:
+    """One of the account's own pages, with its form."""
+
+    def context() -> dict[str, Any]:
+        fresh = replace(form, errors=dict(form.errors))  # the state is shown more than once
+        return _with_error(fresh, error) | {"user": _user(verified_at=NOW), **more}
+
+    return State(words, template, context)
 
 
 def _link(words: str, confirmation: Confirmation, *, signed_in: bool = False) -> State:
@@ -229,8 +265,8 @@ SIGNUP = {
 CODE = {
     "code": _code("Waiting for the code, cooling down", channels={Channel.SMS}),
     "code-call": _code("A call is offered", **READY),
-    "code-resent": _code("Sent again", notice=SENT_AGAIN[Channel.SMS]),
-    "code-calling": _code("Calling", notice=SENT_AGAIN[Channel.CALL]),
+    "code-resent": _code("Sent again", notice=TOLD[Told.CODE_TEXTED]),
+    "code-calling": _code("Calling", notice=TOLD[Told.CALLING]),
     "code-missing": _code("Sent empty", typed=""),
     "code-malformed": _code("Not six digits", typed="12 34"),
     "code-wrong": _code("Wrong code", WrongCode(3), "123456", checks=2),
@@ -307,10 +343,14 @@ SIGNIN = {
     ),
 }
 ACCOUNT = {
-    "account": _account("Verified", verified_at=NOW),
+    "account": _account("Verified a moment ago", verified_at=NOW),
+    "account-later": _account("Coming back", verified_at=NOW - LONG_AGO, email_confirmed_at=NOW),
+    "account-changed": _account(
+        "Just changed", verified_at=NOW - LONG_AGO, notice=TOLD[Told.PASSWORD_CHANGED]
+    ),
     "account-unconfirmed": _account("Email still to be confirmed", verified_at=NOW, resend_in=50),
     "account-link-sent": _account(
-        "Another link sent", verified_at=NOW, resend_in=60, notice=LINK_SENT
+        "Another link sent", verified_at=NOW, resend_in=60, notice=TOLD[Told.LINK_SENT]
     ),
     "account-link-too-soon": _account(
         "Another link asked for too soon",
@@ -328,6 +368,33 @@ ACCOUNT = {
     "account-unverified": _account("Not verified yet"),
     "account-email-taken": _account("The email has an account", Outcome.EMAIL_TAKEN),
     "account-long": _account("Very long names", verified_at=NOW, name="Ada" * 60, email=LONG_EMAIL),
+}
+TOO_SHORT = {"password": "heron"}
+OWN_PAGES = {
+    "account-password": _own_page("Another password", account_password.TEMPLATE, PasswordForm()),
+    "account-password-errors": _own_page(
+        "Another password, too short",
+        account_password.TEMPLATE,
+        PasswordForm.parse(FormData(TOO_SHORT)),
+    ),
+    "account-password-wrong": _own_page(
+        "The password is another", account_password.TEMPLATE, PasswordForm(), WrongCurrentPassword()
+    ),
+    "account-password-paused": _own_page(
+        "Too many wrong passwords",
+        account_password.TEMPLATE,
+        PasswordForm(),
+        rules.PasswordChecksPaused(MINUTES),
+    ),
+    "account-changed-elsewhere": _own_page(
+        "Changed in another browser", account_password.TEMPLATE, PasswordForm(), ChangedElsewhere()
+    ),
+    "account-name": _own_page(
+        "Another name", account_name.TEMPLATE, NameForm(name=TYPED["name"], asks=False)
+    ),
+    "account-name-asks": _own_page(
+        "Another name, long after signing in", account_name.TEMPLATE, NameForm(name=TYPED["name"])
+    ),
 }
 LINKS = {
     "confirm-email": _link("A link that works", Confirmation.OPEN),
@@ -349,11 +416,12 @@ GROUPS = {
     "Another number": NUMBER,
     "Sign in": SIGNIN,
     "Account": ACCOUNT,
+    "The account’s own pages": OWN_PAGES,
     "Links in emails": LINKS,
     "Errors": ERRORS,
     "Pieces": PIECES,
 }
-STATES = SIGNUP | CODE | NUMBER | SIGNIN | ACCOUNT | LINKS | ERRORS | PIECES
+STATES = SIGNUP | CODE | NUMBER | SIGNIN | ACCOUNT | OWN_PAGES | LINKS | ERRORS | PIECES
 
 
 # --- the pages -------------------------------------------------------------------------------

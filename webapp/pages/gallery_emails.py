@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from webapp.accounts.sending.emails import EmailWriter
+from webapp.accounts.sending.notices import Notice
 from webapp.pages import state
 from webapp.providers import Email
 from webapp.web.templates import respond
 
 ADDRESS, TOKEN = "ada@example.com", "0123456789-abcdefghijklmnopqrstuvwxyz_ABCDE"
+AT = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 # An email has its styles in itself.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
@@ -27,11 +30,17 @@ class Sample:
     write: Callable[[EmailWriter], Email]
 
 
+def _told(notice: Notice) -> Sample:
+    words = notice.replace("_", " ").capitalize()
+    return Sample(words, lambda writer: writer.notice(notice, AT))
+
+
 SAMPLES: Mapping[str, Sample] = {
     "confirm-email": Sample(
         "Confirms an address, after sign-up and when asked for",
         lambda writer: writer.confirm_email(ADDRESS, TOKEN),
     ),
+    **{notice.replace("_", "-"): _told(notice) for notice in Notice},
 }
 
 

@@ -18,6 +18,7 @@ from webapp.pages.step import (
     find_visitor,
     form_page,
     go,
+    take_notice,
     throttle,
 )
 from webapp.pages.verification import context, recovered_token, send_again
@@ -36,7 +37,8 @@ async def require_half_signed_in(request: Request) -> Visitor:
 
 
 async def show(request: Request) -> Response:
-    return render(request, *await require_half_signed_in(request))
+    visitor = await require_half_signed_in(request)
+    return render(request, *visitor, notice=await take_notice(request))
 
 
 async def submit(request: Request) -> Response:

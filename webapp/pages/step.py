@@ -1,25 +1,30 @@
 """Who is asking, which step is theirs, and how a step with a form is answered."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from webapp.accounts.challenges.verifications import Outcome
-from webapp.accounts.forms import Form
-from webapp.accounts.journeys.site import SignupOver
+from webapp.accounts.forms import Form, typed
+from webapp.accounts.journeys.prove_again import AnsweredBefore, next_token, was_answered
+from webapp.accounts.journeys.site import SignupOver, Site
 from webapp.accounts.people import sessions
-from webapp.accounts.people.sessions import Stage, Visitor
+from webapp.accounts.people.sessions import Owner, Stage, Visitor
 from webapp.accounts.policy.rules import Throttled
 from webapp.pages import state
-from webapp.pages.words import Problem
+from webapp.pages.words import TOLD, Problem
+from webapp.web.form import posted
 from webapp.web.templates import page
 
 HOME = "/"  # leads to the step where the browser is
 SIGNUP, VERIFICATION, PHONE, ACCOUNT = "/signup", "/verification", "/verification/phone", "/account"
 SIGNIN, SIGNIN_CODE, CONTINUE = "/signin", "/signin/code", "/continue"
+PASSWORD, NAME = "/account/password", "/account/name"
 INVALID = 422
 
 
@@ -31,17 +36,42 @@ class Redirect(Exception):
         self.path = path
 
 
-async def redirected(_: Request, error: Exception) -> Response:
-    """The answer to ``Redirect``, and to a sign-up that was verified or purged meanwhile."""
+async def redirected(request: Request, error: Exception) -> Response:
+    """The answer to ``Redirect``, to a sign-up that was verified or purged meanwhile, and to a
+    change of the account that was made already.
+    """
+    if isinstance(error, AnsweredBefore):
+        return await go_on(request, error.token, ACCOUNT)
     return go(error.path if isinstance(error, Redirect) else HOME)
 
 
-REDIRECTS = (Redirect, SignupOver)
+REDIRECTS = (Redirect, SignupOver, AnsweredBefore)
 
 
 def go(path: str) -> Response:
     """On to another step. fetch follows it with htmx's headers, and the page there answers them."""
     return RedirectResponse(path, 303)
+
+
+async def go_on(request: Request, token: str, path: str, told: str = "") -> Response:
+    """On to ``path``, which says ``told`` once; the browser's session has ``token`` from now on."""
+    if told:
+        await sessions.leave_notice(token, told)
+    response = go(path)
+    if token != state.cookie(request).read(request):
+        state.cookie(request).write(response, token)
+    return response
+
+
+async def take_notice(request: Request) -> str | None:
+    """The words that were left for this page, once."""
+    token = state.cookie(request).read(request)
+    return TOLD.get(await sessions.take_notice(token)) if token else None
+
+
+def asks_password(request: Request, owner: Owner) -> bool:
+    """Whether a change that needs a recent proof asks for the password."""
+    return not owner.proved_recently(state.site(request).clock())
 
 
 async def find_visitor(request: Request, stage: Stage = Stage.OPEN) -> Visitor | None:
@@ -56,6 +86,32 @@ async def require_visitor(request: Request) -> Visitor:
     if visitor is None:
         raise Redirect(SIGNUP)
     return visitor
+
+
+async def require_owner(request: Request) -> Owner:
+    """The person who is signed in.
+
+    Raises ``Redirect``: to sign in and come back, or to the step of who is signing up. Raises
+    ``AnsweredBefore`` for a change that was made, whose answer the browser did not get.
+    """
+    token, site = state.cookie(request).read(request), state.site(request)
+    if token and (owner := await sessions.owner(token, site.clock())):
+        return owner
+    if await find_visitor(request):
+        raise Redirect(HOME)
+    if request.method == "POST" and token:
+        await _recover(request, site, token)
+    raise Redirect(f"{SIGNIN}?return_to={quote(request.url.path, safe='')}")
+
+
+async def _recover(request: Request, site: Site, former: str) -> None:
+    """Raise ``AnsweredBefore`` if this request was answered and ended the session ``former``."""
+    current = typed(await posted(request), "current")
+    with suppress(Throttled):
+        await throttle(request, "answers", former)
+        token = next_token(site, former, current)
+        if current and await was_answered(site, token):
+            raise AnsweredBefore(token)
 
 
 async def require_pending_visitor(request: Request) -> Visitor:

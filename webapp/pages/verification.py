@@ -22,7 +22,9 @@ from webapp.pages.step import (
     Redirect,
     form_page,
     go,
+    go_on,
     require_pending_visitor,
+    take_notice,
     throttle,
 )
 from webapp.pages.words import SENT_AGAIN, USER_ERRORS, Problem, problem
@@ -34,7 +36,8 @@ TEMPLATE = "steps/verification.html"
 
 
 async def show(request: Request) -> Response:
-    return render(request, *await require_pending_visitor(request))
+    visitor = await require_pending_visitor(request)
+    return render(request, *visitor, notice=await take_notice(request))
 
 
 async def submit(request: Request) -> Response:
@@ -107,12 +110,10 @@ async def send_again(
     has_code = not verification.never_sent
     try:
         await throttle(request, "resends")
-        verification = await resend_code(site, user, verification, channel)
+        await resend_code(site, user, verification, channel)
     except USER_ERRORS as error:
         return render(request, user, verification, problem=problem(error, has_code=has_code))
-    if is_fragment(request):
-        return render(request, user, verification, notice=SENT_AGAIN[channel])
-    return go(url)
+    return await go_on(request, state.cookie(request).read(request), url, SENT_AGAIN[channel])
 
 
 def render(

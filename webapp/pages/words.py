@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 
 from webapp.accounts.forms import EXPECTED_CODE_LENGTH
 from webapp.accounts.journeys.check_code import CodeExpired, WrongCode
 from webapp.accounts.journeys.new_password import BreachedPassword
+from webapp.accounts.journeys.prove_again import ChangedElsewhere, WrongCurrentPassword
 from webapp.accounts.journeys.sign_in import WrongPassword
 from webapp.accounts.policy import rules
 from webapp.accounts.policy.rules import (
@@ -34,9 +36,24 @@ from webapp.providers import (
     Unreachable,
 )
 
-USER_ERRORS = (LimitExceeded, ProviderError, WrongCode, CodeExpired, BreachedPassword)
+USER_ERRORS = (
+    LimitExceeded,
+    ProviderError,
+    WrongCode,
+    CodeExpired,
+    BreachedPassword,
+    WrongCurrentPassword,
+    ChangedElsewhere,
+)
 UserError = (
-    LimitExceeded | ProviderError | WrongCode | CodeExpired | BreachedPassword | WrongPassword
+    LimitExceeded
+    | ProviderError
+    | WrongCode
+    | CodeExpired
+    | BreachedPassword
+    | WrongPassword
+    | WrongCurrentPassword
+    | ChangedElsewhere
 )
 
 
@@ -106,18 +123,39 @@ MAYBE_SENT = (
 NOT_CHECKED = "Our text service did not answer, so we could not check your code. Try again"
 WRONG_PASSWORD = "This email and password do not belong to an account. Check both and try again"  # noqa: S105
 BREACHED = "This password is in a list of stolen ones that guessers try first. Choose another"
+WRONG_CURRENT_PASSWORD = "This is not your password. Check it and try again"  # noqa: S105 - words
+CHANGED_ELSEWHERE = (
+    "Your account was changed in another browser at the same moment, so nothing was changed here. "
+    "Go to your account to see how it is now"
+)
 EXPIRED = "This code has expired. Ask for a new one"
 BAD_CODE = f"Enter the {EXPECTED_CODE_LENGTH} digits of the code"
 
-SENT_AGAIN: Mapping[Channel, str] = {
-    Channel.SMS: "We have sent the code. It can take a minute to arrive.",
-    Channel.CALL: "We are calling you with the code.",
-}
-LINK_SENT = "We have emailed you a new link. It can take a minute to arrive."
-
 INVALID = 422
+CONFLICT = 409
 TOO_MANY = 429
 UNAVAILABLE = 503
+
+
+class Told(StrEnum):
+    """What the next page of a session says once. The value is kept in the session's row."""
+
+    CODE_TEXTED = "code_texted"
+    CALLING = "calling"
+    LINK_SENT = "link_sent"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - no password
+    NAME_CHANGED = "name_changed"
+
+
+SENT_AGAIN = {Channel.SMS: Told.CODE_TEXTED, Channel.CALL: Told.CALLING}
+
+TOLD: Mapping[str, str] = {
+    Told.CODE_TEXTED: "We have sent the code. It can take a minute to arrive.",
+    Told.CALLING: "We are calling you with the code.",
+    Told.LINK_SENT: "We have emailed you a new link. It can take a minute to arrive.",
+    Told.PASSWORD_CHANGED: "Your password is changed. Every other browser is signed out.",
+    Told.NAME_CHANGED: "Your name is changed.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +168,15 @@ class Problem:
     retry_after: int | None = None  # seconds
 
 
+REFUSALS: Mapping[type[Exception], Problem] = {
+    WrongPassword: Problem(INVALID, WRONG_PASSWORD),
+    BreachedPassword: Problem(INVALID, BREACHED, "password"),
+    WrongCurrentPassword: Problem(INVALID, WRONG_CURRENT_PASSWORD, "current"),
+    ChangedElsewhere: Problem(CONFLICT, CHANGED_ELSEWHERE),
+    CodeExpired: Problem(INVALID, EXPIRED),
+}
+
+
 def problem(error: UserError, *, checking: bool = False, has_code: bool = False) -> Problem:
     """The words for ``error``; ``checking`` a code rather than sending one.
 
@@ -140,16 +187,12 @@ def problem(error: UserError, *, checking: bool = False, has_code: bool = False)
         case WrongCode():
             tries = "1 try" if error.left == 1 else f"{error.left} tries"
             return Problem(INVALID, f"That is not the code we sent. You have {tries} left", "code")
-        case WrongPassword():
-            return Problem(INVALID, WRONG_PASSWORD)
-        case BreachedPassword():
-            return Problem(INVALID, BREACHED, "password")
-        case CodeExpired():
-            return Problem(INVALID, EXPIRED)
         case LimitExceeded():
             return _limit(error, works)
-        case _:
+        case ProviderError():
             return _not_checked(error) if checking else _not_sent(error, works)
+        case _:
+            return REFUSALS[type(error)]
 
 
 def _limit(error: LimitExceeded, works: str) -> Problem:

@@ -28,12 +28,14 @@ class Purpose(StrEnum):
 
     CONFIRM_EMAIL = "confirm_email"
     RESET_PASSWORD = "reset_password"  # noqa: S105 - no password
+    CHANGE_EMAIL = "change_email"  # ``address`` is the new one
 
 
 # How long a link works. NIST SP 800-63B-4 (4.2.1.2) gives what is sent by email 24 hours.
 LIFETIMES = {
     Purpose.CONFIRM_EMAIL: timedelta(hours=24),
     Purpose.RESET_PASSWORD: timedelta(minutes=30),
+    Purpose.CHANGE_EMAIL: timedelta(hours=24),
 }
 
 
@@ -133,6 +135,11 @@ async def use(token: str, purpose: Purpose, now: datetime) -> Opened | None:
         digest_of(user),
     )
     return Opened(loaded(Link, rows[0]), user) if rows else None
+
+
+async def end_all(user_id: int, now: datetime) -> None:
+    """Let no open link of this user work any more."""
+    await Link.filter(user_id=user_id, used_at=None, expires_at__gt=now).update(expires_at=now)
 
 
 def _hash(token: str) -> str:

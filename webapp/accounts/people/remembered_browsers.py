@@ -57,6 +57,10 @@ async def forget(token: str) -> None:
     await run("DELETE FROM remembered_browsers WHERE token_hash = $1", token_hash(token))
 
 
-async def forget_all(user_id: int) -> None:
-    """Forget every browser of this account."""
-    await run("DELETE FROM remembered_browsers WHERE user_id = $1", user_id)
+async def forget_all(user_id: int, *, but: str = "") -> None:
+    """Forget every browser of this account but the one with the token ``but``."""
+    await run(
+        "DELETE FROM remembered_browsers WHERE user_id = $1 AND token_hash <> $2",
+        user_id,
+        token_hash(but),
+    )

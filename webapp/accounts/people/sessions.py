@@ -15,6 +15,7 @@ from tortoise.models import Model
 from webapp.accounts.challenges.verifications import Purpose, Verification
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.rules import (
+    RECENT_PROOF,
     RETURN_LIFETIME,
     SESSION_IDLE,
     SESSION_LIFETIME,
@@ -24,6 +25,7 @@ from webapp.accounts.statements import add, add_unless_there, columns_of, loaded
 
 TOKEN_BYTES = 32  # 256 bits (ASVS 7.2.3)
 USER_AGENT_LENGTH = 200
+NOTICE_LENGTH = 32
 
 
 class Stage(StrEnum):
@@ -40,7 +42,7 @@ class Session(Model):
     """One browser. The cookie holds the token, the table only its hash.
 
     An open session of a verified account was signed in at ``created_at``. ``proved_at`` is when
-    the person last proved again who they are, with the password or a passkey.
+    the person last proved who they are, with the password, a code or a passkey.
     """
 
     token_hash = fields.CharField(max_length=64, primary_key=True)
@@ -56,6 +58,8 @@ class Session(Model):
     created_at = fields.DatetimeField()
     last_seen_at = fields.DatetimeField()
     proved_at = fields.DatetimeField(null=True)
+    # What the next page says once, by its name in the words of the pages
+    notice = fields.CharField(max_length=NOTICE_LENGTH, default="", db_default="")
 
     class Meta:
         table = "sessions"
@@ -81,6 +85,19 @@ class Visitor(NamedTuple):
 
     user: User
     verification: Verification
+
+
+class Owner(NamedTuple):
+    """The person who is signed in at a browser, and by which session."""
+
+    user: User
+    session: Session
+    token: str  # of the session, as the cookie has it
+
+    def proved_recently(self, now: datetime) -> bool:
+        """Whether changes of the account need no password now."""
+        proved_at = self.session.proved_at
+        return proved_at is not None and now - proved_at < RECENT_PROOF
 
 
 def token_hash(token: str) -> str:
@@ -118,6 +135,7 @@ async def open_session(
             return_to=browser.return_to,
             created_at=now,
             last_seen_at=now,
+            proved_at=now,
         )
     )
     return token
@@ -126,7 +144,9 @@ async def open_session(
 async def join_session(user_id: int, now: datetime, token: str) -> None:
     """Open a session with ``token``, unless another request has opened it."""
     hashed = token_hash(token)
-    session = Session(token_hash=hashed, user_id=user_id, created_at=now, last_seen_at=now)
+    session = Session(
+        token_hash=hashed, user_id=user_id, created_at=now, last_seen_at=now, proved_at=now
+    )
     await add_unless_there(session)
 
 
@@ -137,8 +157,8 @@ async def complete_sign_in(token: str, next_token: str, now: datetime) -> bool:
     """
     return bool(
         await run(
-            "UPDATE sessions SET token_hash = $2, stage = $3, created_at = $4, last_seen_at = $4"
-            " WHERE token_hash = $1 AND stage = $5 RETURNING user_id",
+            "UPDATE sessions SET token_hash = $2, stage = $3, created_at = $4, last_seen_at = $4,"
+            " proved_at = $4 WHERE token_hash = $1 AND stage = $5 RETURNING user_id",
             token_hash(token),
             token_hash(next_token),
             Stage.OPEN,
@@ -181,6 +201,46 @@ async def opened_since(token: str, since: datetime) -> bool:
     return await Session.exists(token_hash=token_hash(token), created_at__gte=since)
 
 
+async def renew(token: str, next_token: str, now: datetime) -> bool:
+    """Give a session the token ``next_token``: its person has proven again who they are.
+
+    The former token is dead (ASVS 7.2.4), and what applications got by the session ends with it.
+    False where there is no such session any more.
+    """
+    rows = await run("DELETE FROM sessions WHERE token_hash = $1 RETURNING *", token_hash(token))
+    if not rows:
+        return False
+    session = loaded(Session, rows[0])
+    session.token_hash, session.proved_at = token_hash(next_token), now
+    session.last_seen_at = now
+    await add(session)
+    return True
+
+
+async def end_all(user_id: int, *, but: str = "") -> None:
+    """End the sessions of this user, at every stage, but the one with the token ``but``."""
+    await Session.filter(user_id=user_id).exclude(token_hash=token_hash(but)).delete()
+
+
+async def leave_notice(token: str, notice: str) -> None:
+    """Have the next page of this session say ``notice``."""
+    await Session.filter(token_hash=token_hash(token)).update(notice=notice)
+
+
+async def take_notice(token: str) -> str:
+    """The notice that was left for this session, once; nothing where there is none."""
+    session = await Session.get_or_none(token_hash=token_hash(token))
+    if session is None or not session.notice:
+        return ""
+    left = Session.filter(token_hash=session.token_hash, notice=session.notice)
+    return session.notice if await left.update(notice="") else ""
+
+
+async def proved_since(token: str, since: datetime) -> bool:
+    """Whether there is a session with this token, whose person proved who they are since then."""
+    return await Session.exists(token_hash=token_hash(token), proved_at__gte=since)
+
+
 async def close_session(token: str) -> None:
     """Sign this browser out."""
     await Session.filter(token_hash=token_hash(token)).delete()
@@ -212,3 +272,12 @@ async def visitor(token: str, now: datetime, stage: Stage = Stage.OPEN) -> Visit
     if rows[0]["stale"]:
         await Session.filter(token_hash=token_hash(token)).update(last_seen_at=now)
     return Visitor(loaded(User, rows[0]), loaded(Verification, rows[0], "latest_"))
+
+
+async def owner(token: str, now: datetime) -> Owner | None:
+    """The person who is signed in by ``token``; None for nobody and for who only signs up."""
+    found = await visitor(token, now)
+    session = await Session.get_or_none(token_hash=token_hash(token))
+    if found is None or session is None or not found.user.verified_at:
+        return None
+    return Owner(found.user, session, token)

@@ -162,6 +162,14 @@ async def get_for_update(user_id: int) -> User | None:
     return await User.filter(id=user_id).select_for_update().first()
 
 
+async def change(user: User, columns: dict[str, Any]) -> None:
+    """Write ``columns`` into the row of a user that the transaction open here has locked.
+
+    ``user`` stays as it was before.
+    """
+    await User.filter(id=user.id).update(**columns)
+
+
 async def confirm_email(user_id: int, address: str, now: datetime) -> bool:
     """Mark the email of a user confirmed: False where ``address`` is no longer theirs, or was."""
     confirmed = await run(

@@ -24,6 +24,10 @@ SIGNUP_LIFETIME = timedelta(days=1)  # never verified: purged after it (ASVS 14.
 EMAIL_COOL_DOWN = timedelta(minutes=1)
 EMAILS_PER_ADDRESS = 10  # a day, of all that we send to it
 
+# Texts that tell a person of a change of the account, to one phone, with all other plain texts: who
+# has been told so often today has been told, and changes must not be a way to have texts paid for
+NOTICE_TEXTS_PER_PHONE = 10  # a day
+
 # Spending
 BRAKE_WINDOW = timedelta(hours=1)
 BUDGET_WINDOW = timedelta(hours=1)
@@ -50,6 +54,9 @@ PASSWORD_PAUSES = (
 PASSWORD_CHECKS_KEPT = timedelta(days=90)  # then the row of wrong ones begins anew
 BROWSER_REMEMBERED = timedelta(days=30)
 RECENT_PROOF = timedelta(minutes=10)  # how long a password entered allows changes of the account
+ANSWER_KEPT = timedelta(
+    minutes=10
+)  # for a browser that sends a change again, as our answer got lost
 
 # Passkeys
 PASSKEY_CHALLENGE_LIFETIME = timedelta(minutes=10)  # WebAuthn Level 3, 15.1: 5 to 10 minutes

@@ -1,10 +1,11 @@
 """The emails that we send: which there are, and what their templates are given."""
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from webapp.accounts.challenges.links import LIFETIMES, Purpose
+from webapp.accounts.sending.notices import Notice
 from webapp.providers import Email
 
 LONGEST_SUBJECT = 200  # characters
@@ -32,9 +33,23 @@ class EmailWriter:
             hours=LIFETIMES[Purpose.CONFIRM_EMAIL] // HOUR,
         )
 
+    def notice(self, about: Notice, at: datetime) -> Email:
+        """Tells of a change of the account that was made at the time ``at``.
+
+        Its words are in one template, for which `notice.html` makes the twin.
+        """
+        when = f"{at.day} {at:%B %Y, %H:%M} UTC"
+        subject, text = self._words(about, {"when": when, "home": self._base_url})
+        paragraphs = [" ".join(part.split()) for part in text.split("\n\n")]
+        html = self._render("emails/notice.html", {"subject": subject, "paragraphs": paragraphs})
+        return Email(subject, text, html)
+
     def _write(self, name: str, **context: Any) -> Email:
-        """The first line of the text is the subject, which the HTML is given."""
-        first, _, text = self._render(f"emails/{name}.txt", context).partition("\n")
-        subject = " ".join(first.split())[:LONGEST_SUBJECT]
+        subject, text = self._words(name, context)
         html = self._render(f"emails/{name}.html", {**context, "subject": subject})
-        return Email(subject, text.strip() + "\n", html)
+        return Email(subject, text, html)
+
+    def _words(self, name: str, context: Mapping[str, Any]) -> tuple[str, str]:
+        """The subject, which is the first line of the text's template, and the text."""
+        first, _, text = self._render(f"emails/{name}.txt", context).partition("\n")
+        return " ".join(first.split())[:LONGEST_SUBJECT], text.strip() + "\n"

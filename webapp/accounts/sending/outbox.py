@@ -82,6 +82,12 @@ async def emails_since(address: str, since: datetime) -> list[datetime]:
     return [email.created_at for email in await emails.order_by("created_at").only("created_at")]
 
 
+async def texts_since(phone: str, since: datetime) -> int:
+    """How many texts to ``phone`` were written from ``since`` on."""
+    texts = OutboxMessage.filter(to=phone, channel=MessageChannel.TEXT, created_at__gt=since)
+    return await texts.count()
+
+
 async def lease(
     channel: MessageChannel, most: int, now: datetime, until: datetime
 ) -> list[OutboxMessage]:

@@ -4,8 +4,9 @@ The site's name is written as it is where GSM-7 has its letters. Otherwise the w
 UCS-2, which leaves 70 characters: the words become fewer, or the name loses accents.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from webapp.accounts.sending.notices import Notice
 from webapp.segments import segments, spellings
 
 
@@ -29,6 +30,21 @@ def confirmation(name: str) -> str:
         "{}: You did it! Signup complete: your account is verified.",
         "{}: Signup complete.",
     )
+
+
+NOT_YOU = "Not you? Choose a new password at once."
+NOTICES: Mapping[Notice, tuple[str, str]] = {  # what happened, and what to do about it
+    Notice.PASSWORD_CHANGED: ("Your password was changed.", NOT_YOU),
+    Notice.EMAIL_CHANGE_ASKED: ("A new email address was asked for.", NOT_YOU),
+    Notice.EMAIL_CHANGED: ("Your email address was changed.", NOT_YOU),
+    Notice.ACCOUNT_DELETED: ("Your account was deleted, as was asked for.", ""),
+}
+
+
+def notice(name: str, about: Notice) -> str:
+    """A change of the account, for a person who is not told of it by email."""
+    happened, advice = NOTICES[about]
+    return _in_one_segment(name, f"{{}}: {happened} {advice}".rstrip(), f"{{}}: {happened}")
 
 
 def _in_one_segment(name: str, words: str, few_words: str) -> str:

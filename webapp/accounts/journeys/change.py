@@ -1,0 +1,47 @@
+"""A person changes their account. Each change is proven, told to them, and one transaction."""
+
+from typing import Any
+
+from webapp.accounts.events import AccountEvent
+from webapp.accounts.forms import NameForm, PasswordForm
+from webapp.accounts.journeys.end_access import end_access
+from webapp.accounts.journeys.new_password import refuse_breached
+from webapp.accounts.journeys.prove_again import Change, changing
+from webapp.accounts.journeys.site import Site, tells_database_errors
+from webapp.accounts.journeys.tell import tell
+from webapp.accounts.people import users
+from webapp.accounts.people.sessions import Owner
+from webapp.accounts.sending.notices import Notice
+
+
+@tells_database_errors
+async def change_password(site: Site, owner: Owner, form: PasswordForm) -> str:
+    """Give the account another password, and end every other way into it (ASVS 6.2.2, 7.4.3).
+
+    Returns the token of the session from now on. Raises what ``changing`` does, and
+    ``BreachedPassword``.
+    """
+    await refuse_breached(site, form.password)
+    password_hash = await site.hasher.hash(form.password)
+    async with changing(site, owner, form.current) as change:
+        await users.change(change.user, {"password_hash": password_hash})
+        await end_access(site, change.user, session=change.token)
+        await tell(site, change.user, Notice.PASSWORD_CHANGED)
+    return change.token
+
+
+@tells_database_errors
+async def change_name(site: Site, owner: Owner, form: NameForm) -> str:
+    """Give the person another name: the token of the session from now on."""
+    async with changing(site, owner, form.current, always=False) as change:
+        await _change(site, change, {"name": form.name})
+        await tell(site, change.user, Notice.NAME_CHANGED)
+    return change.token
+
+
+async def _change(site: Site, change: Change, columns: dict[str, Any]) -> None:
+    """Write what applications know of the person, and have them hear of it."""
+    await users.change(change.user, columns)
+    after = await users.get_for_update(change.user.id)
+    assert after  # noqa: S101 - it is locked
+    await site.events.write(AccountEvent.UPDATED, after, site.clock())

@@ -1,0 +1,97 @@
+"""A signed-in person proves again who they are, before the account is changed (ASVS 7.5.1)."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+from tortoise.transactions import in_transaction
+
+from webapp.accounts.journeys.site import Site
+from webapp.accounts.people import sessions, users
+from webapp.accounts.people.sessions import Owner
+from webapp.accounts.people.users import User
+from webapp.accounts.policy import password_checks
+from webapp.accounts.policy.rules import ANSWER_KEPT
+
+log = structlog.get_logger(__name__)
+
+
+class WrongCurrentPassword(Exception):
+    """What was entered is not the password of the account."""
+
+
+class ChangedElsewhere(Exception):
+    """Another browser changed the account at this moment, so nothing was changed here."""
+
+
+class AnsweredBefore(Exception):
+    """The same request was answered before and its answer got lost: the session has ``token``."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__()
+        self.token = token
+
+
+@dataclass
+class Change:
+    """A change of an account, in its transaction."""
+
+    user: User  # as it is now, and locked
+    token: str  # of the session after the change
+
+
+@asynccontextmanager
+async def changing(
+    site: Site, owner: Owner, current: str, *, always: bool = True
+) -> AsyncIterator[Change]:
+    """The transaction in which the account of ``owner`` is changed; the outbox is woken after it.
+
+    ``current`` is the password, as entered for this change. Without ``always`` it is not needed
+    where the person proved who they are in the last ten minutes. Where it was needed the session
+    goes on under another token (ASVS 7.2.4), which the browser must be given.
+
+    Raises ``WrongCurrentPassword``, ``LimitExceeded`` while checks pause, ``ChangedElsewhere`` or
+    ``AnsweredBefore``.
+    """
+    asked = always or not owner.proved_recently(site.clock())
+    if asked:
+        await _check(site, owner, current)
+    token = next_token(site, owner.token, current) if asked else owner.token
+    async with in_transaction():
+        user = await users.get_for_update(owner.user.id)
+        if user is None or user.password_hash != owner.user.password_hash:
+            raise await _lost(site, token)
+        if asked and not await sessions.renew(owner.token, token, site.clock()):
+            raise await _lost(site, token)
+        yield Change(user, token)
+    site.outbox.wake()
+
+
+def next_token(site: Site, token: str, current: str) -> str:
+    """The token of the session with ``token`` after ``current`` was entered rightly."""
+    return sessions.derive_next_token(token, current, site.secret_key)
+
+
+async def _check(site: Site, owner: Owner, current: str) -> None:
+    """Check the password. Wrong ones in a row pause as they do for signing in, in a row of their
+    own for each session: strangers who try to sign in do not hold up the owner.
+    """
+    key = password_checks.key_of(owner.token, site.secret_key)
+    await password_checks.claim(key, site.clock())
+    if not await site.hasher.verify(current, owner.user.password_hash):
+        log.info("current_password_wrong", user=owner.user.id)
+        raise WrongCurrentPassword
+    await password_checks.forget(key)
+
+
+async def _lost(site: Site, token: str) -> Exception:
+    """Why the account is not as it was: the same request beside this one, or another browser."""
+    if await was_answered(site, token):
+        return AnsweredBefore(token)
+    return ChangedElsewhere()
+
+
+async def was_answered(site: Site, token: str) -> bool:
+    """Whether a session was given ``token`` lately."""
+    return await sessions.proved_since(token, site.clock() - ANSWER_KEPT)

@@ -1,0 +1,17 @@
+"""The changes of an account that its person is told of."""
+
+from enum import StrEnum
+
+
+class Notice(StrEnum):
+    """What has happened. The value is the event in the log and the name of the email's template."""
+
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - no password
+    EMAIL_CHANGE_ASKED = "email_change_asked"  # told to the address that the account has
+    EMAIL_CHANGED = "email_changed"  # told to the address that the account had
+    NAME_CHANGED = "name_changed"
+    ACCOUNT_DELETED = "account_deleted"
+
+
+# Nobody gets into an account by these, and a text costs money: told by email or not at all.
+NEVER_TEXTED = frozenset({Notice.NAME_CHANGED})
