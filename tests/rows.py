@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
+from itertools import product
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from tortoise.models import Model
 
 from webapp.database import MODELS
 
+CENTURY = 3_155_760_000  # seconds
 TABLES = [
     model
     for name in MODELS
@@ -32,14 +34,16 @@ PAST = (
     FROM generate_series(2000001, 2000000 + {people}) n
     """,
     """
-    INSERT INTO verifications (user_id, phone, provider, reference, sends, checks, outcome,
+    INSERT INTO verifications (user_id, purpose, phone, provider, reference, sends, checks, outcome,
                                created_at, next_send_at, expires_at)
-    SELECT users.id, phone, 'twilio', 'VE', 1, 1, 'approved', created_at, created_at, created_at
+    SELECT users.id, 'sign_up', phone, 'twilio', 'VE', 1, 1, 'approved',
+           created_at, created_at, created_at
     FROM users, generate_series(1, 3)
     """,
     """
-    INSERT INTO sessions (token_hash, user_id, created_at, last_seen_at)
-    SELECT md5(id::text), id, now() - random() * interval '20 days',
+    INSERT INTO sessions (token_hash, user_id, stage, return_to, user_agent, created_at,
+                          last_seen_at)
+    SELECT md5(id::text), id, 'open', '', '', now() - random() * interval '20 days',
            now() - random() * interval '20 hours'
     FROM users
     """,
@@ -49,11 +53,16 @@ PAST = (
     FROM verifications
     """,
     """
+    INSERT INTO usage (key, started_at, newest_at, used)
+    SELECT CASE mod(id, 2) WHEN 0 THEN 'phone ' ELSE 'checks ' END || phone || id, at, at, 1
+    FROM (SELECT id, phone, now() - random() * interval '20 hours' AS at FROM verifications) AS used
+    """,
+    """
     INSERT INTO attempts (kind, phone, prefix, verification_id, proven, at)
-    SELECT CASE mod(id, 2) WHEN 0 THEN 'send' ELSE 'check' END, phone, left(phone, 5), id, true,
-           now() - interval '2 hours' - random() * interval '20 hours'
+    SELECT 'send', phone, left(phone, 5), id, true, now() - random() * interval '20 hours'
     FROM verifications
     """,
+    "ANALYZE attempts",  # the former release's, which has no model any more
     """
     INSERT INTO links (token_hash, user_id, purpose, address, account_digest, created_at,
                        expires_at)
@@ -104,14 +113,15 @@ class Rows:
     def age(self, seconds: float) -> None:
         """Let that time pass: every moment stored was so much earlier."""
         with self._cursor() as cursor:
-            for model in TABLES:
+            # First far into the past: on the way, no bucket of a limit may meet another.
+            for model, step in product(TABLES, (CENTURY, seconds - CENTURY)):
                 meta = model._meta
                 moments = [
                     name
                     for name, field in meta.fields_map.items()
                     if isinstance(field, fields.DatetimeField)
                 ]
-                changes = ", ".join(self._earlier(name, seconds) for name in moments)
+                changes = ", ".join(self._earlier(name, step) for name in moments)
                 cursor.execute(f'UPDATE "{meta.db_table}" SET {changes}')
 
     def _earlier(self, name: str, seconds: float) -> str:

@@ -14,7 +14,6 @@ import pytest
 from phonenumbers import SUPPORTED_REGIONS, PhoneNumberType
 from starlette.applications import Starlette
 from structlog.testing import capture_logs
-from tortoise.transactions import in_transaction
 
 from tests.conftest import Clock
 from tests.people import ADA, NUMBER, OTHER_NUMBER, sign_up, verify, wrong
@@ -22,7 +21,7 @@ from tests.phone import Phone
 from tests.visitor import Visitor
 from webapp.accounts.people import phones
 from webapp.accounts.people.users import User
-from webapp.accounts.policy import usage
+from webapp.accounts.policy import limits
 from webapp.accounts.policy.rules import FORMS_PER_SIGNUP, BudgetSpent, PrefixBraked, SpendingLimits
 from webapp.accounts.purge import purge
 from webapp.sandbox import Sandbox
@@ -340,7 +339,7 @@ async def test_a_code_sent_before_the_brake_still_opens(
 
 
 @pytest.mark.environ(SENDS_PER_HOUR="10")
-async def test_the_last_tenth_of_the_budget_is_kept_for_numbers_that_verified_before(
+async def test_a_spent_budget_tells_nobody_which_numbers_have_an_account(
     client: httpx.AsyncClient, sandbox: Sandbox, phone: Phone, clock: Clock
 ) -> None:
     known = Stranger(client)
@@ -354,10 +353,21 @@ async def test_the_last_tenth_of_the_budget_is_kept_for_numbers_that_verified_be
     assert (refused.status_code, refused.headers["Retry-After"]) == (429, str(HOUR))
     assert "Nothing you typed is lost" in refused.text
     assert "budget_spent" in [line["event"] for line in logged]
-    assert await Stranger(client, known.number).sign_up() == 303
     assert await Stranger(client, known.number).sign_up() == 429
     clock.advance(HOUR)
     assert await Stranger(client).sign_up() == 303
+
+
+@pytest.mark.environ(SENDS_PER_HOUR="10", OUTBOX_IN_WEB="0")
+async def test_the_last_tenth_of_the_budget_is_kept_for_confirmations(
+    app: Starlette, client: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
+    strangers = [Stranger(client) for _ in range(10)]
+    assert [await stranger.sign_up() for stranger in strangers] == [303] * 9 + [429]
+    for stranger in strangers[:2]:
+        assert await stranger.verify(sandbox) == 303
+    await app.state.outbox.deliver()
+    assert went_out(sandbox) == 10, "One of two confirmations fits into what is left."
 
 
 @pytest.mark.environ(SENDS_PER_HOUR="2", OUTBOX_IN_WEB="0")
@@ -481,22 +491,23 @@ async def test_an_honest_launch_is_let_through_by_default(
     spending = SpendingLimits(
         settings.sends_per_phone, settings.sends_per_hour, settings.prefix_brake
     )
-    start, rng = clock(), random.Random(20)
-    happenings: list[tuple[float, int, str, str]] = []
-    for n, (second, number, honest) in enumerate(launch(rng, people, ranges), start=1):
-        happenings.append((second, n, number, "code"))
+    start, rng, sends = clock(), random.Random(20), Counter[str]()
+    happenings: list[tuple[float, str, str, float]] = []
+    for second, number, honest in launch(rng, people, ranges):
+        happenings.append((second, number, "code", second))
         if rng.random() < 0.1:
-            happenings.append((second + 35, n, number, "code"))
+            happenings.append((second + 35, number, "code", second))
         if honest:
-            happenings.append((second + 60, n, number, "entered"))
-    for second, n, number, what in sorted(happenings):
+            happenings.append((second + 60, number, "entered", second))
+    for second, number, what, first in sorted(happenings):
         now = start + timedelta(seconds=second)
         if what == "code":
-            async with in_transaction():
-                await usage.reserve_send(number, n, spending, now)
+            await limits.reserve_send(number, spending, now)
+            sends[number] += 1
         else:
-            await usage.mark_verified(n)
-            await usage.reserve_confirmation(number, spending, now)
+            since = start + timedelta(seconds=first)
+            await limits.mark_verified(number, spending, sends=sends[number], checks=1, since=since)
+            await limits.reserve_confirmation(spending, now)
 
 
 @ON_SQLITE
@@ -510,8 +521,7 @@ async def test_the_default_brake_and_budget_do_end_a_pumping_run(
     for n in range(1000):
         number = f"+44{ranges[n % 30]}{100_000 + n}"
         try:
-            async with in_transaction():
-                await usage.reserve_send(number, n + 1, spending, clock())
+            await limits.reserve_send(number, spending, clock())
             sent += 1
         except (PrefixBraked, BudgetSpent) as refused:
             refusals[type(refused).__name__] += 1

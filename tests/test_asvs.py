@@ -40,7 +40,7 @@ from webapp.accounts.people import passwords
 from webapp.accounts.people.sessions import Session
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.rules import CoolingDown
-from webapp.accounts.policy.usage import Attempt
+from webapp.accounts.policy.usage import Usage
 from webapp.accounts.purge import purge
 from webapp.accounts.sending.outbox import OutboxMessage
 from webapp.app import Ports, create_app, hash_threads
@@ -56,7 +56,7 @@ ORIGIN = "https://signup.example"
 COOKIE = "__Host-session"
 DAY = 86_400
 OURS = {"Sec-Fetch-Site": "same-origin"}
-MODELS: list[type[Model]] = [User, Verification, Session, Attempt, OutboxMessage]
+MODELS: list[type[Model]] = [User, Verification, Session, Usage, OutboxMessage]
 OWN_SCRIPTS = sorted((ROOT / "static" / "js").glob("*.js"))
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 
@@ -857,7 +857,7 @@ async def test_an_unforeseen_error_is_a_page_without_a_word_of_it(
     assert "unhandled exception" in [line["event"] for line in logged]
 
 
-@pytest.mark.parametrize("table", ["attempts", "verifications", "sessions", "users"])
+@pytest.mark.parametrize("table", ["usage", "verifications", "sessions", "users"])
 async def test_with_a_broken_database_nobody_is_let_in_and_nothing_is_sent(
     app: Starlette, visitor: Visitor, client: httpx.AsyncClient, sandbox: Sandbox, table: str
 ) -> None:
@@ -945,7 +945,7 @@ async def test_a_sign_up_that_is_abandoned_is_forgotten_after_a_day_but_not_what
     clock.advance(59)
     await visitor.visit("/")
     await purge(clock())
-    assert await Attempt.filter(phone=OTHER_NUMBER).count() == 1
+    assert (await Usage.get(key=f"phone {OTHER_NUMBER}")).used == 1
     clock.advance(2)
     await purge(clock())
     assert [user.email for user in await User.all()] == ["ada@example.com"]

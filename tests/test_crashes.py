@@ -3,6 +3,7 @@
 import asyncio
 import resource
 import shutil
+import signal
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, suppress
@@ -296,10 +297,10 @@ def arrived(town: Site, number: str) -> int:
 @slow
 @TOWN_ON_POSTGRES
 async def test_a_worker_killed_with_the_lease_alone_leaves_the_text_to_the_next(town: Site) -> None:
-    """Between the lease and the call stands a lock, which the test holds meanwhile."""
+    """Between the lease and the call stands the budget, whose table the test locks meanwhile."""
     number = "+447402020009"
-    with psycopg.connect(town.database_url, autocommit=True) as lock:
-        lock.execute("SELECT pg_advisory_lock(hashtextextended('sends', 0))")
+    with psycopg.connect(town.database_url) as lock:
+        lock.execute("LOCK TABLE usage")
         write_text(town, number)
         killed = town.worker()
         leased = 'SELECT attempts FROM outbox WHERE "to" = ?'
@@ -312,6 +313,34 @@ async def test_a_worker_killed_with_the_lease_alone_leaves_the_text_to_the_next(
     assert asked == ["GET", "POST"]  # nobody can tell that the killed one got no further
     assert arrived(town, number) == 1
     town.deployment.processes[-1].close()
+
+
+@slow
+@TOWN_ON_POSTGRES
+async def test_a_process_that_is_stopped_while_it_counts_holds_nobody_up(
+    web: Site, ada: Person
+) -> None:
+    """It is stopped as it waits to count its send, which the database then does without it."""
+    stopped, form = web.web, ada.answers
+    assert stopped
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    try:
+        with psycopg.connect(web.database_url) as lock:
+            lock.execute("LOCK TABLE usage IN SHARE MODE")
+            asking = asyncio.create_task(ada.send("/signup", form))
+            await until(lambda: web.rows.one(waiting) == 1)
+            stopped.signal(signal.SIGSTOP)
+        web.web = None
+        web.start(WEB_CONCURRENCY="1")
+        async with web.person() as eve, asyncio.timeout(5):
+            await eve.sign_up()
+    finally:
+        stopped.close()
+    with pytest.raises(httpx.TransportError):
+        await asking
 
 
 # A vendor that hangs

@@ -25,7 +25,7 @@ from webapp.accounts.policy.rules import (
     SIGNUP_LIFETIME,
     UNDELIVERED_KEPT,
 )
-from webapp.accounts.policy.usage import Attempt
+from webapp.accounts.policy.usage import Usage, purge_attempts
 from webapp.accounts.sending.outbox import OutboxMessage
 
 log = structlog.get_logger(__name__)
@@ -33,7 +33,7 @@ BATCH = 500
 
 
 async def purge(now: datetime) -> dict[str, int]:
-    """Delete abandoned sign-ups (ASVS 14.2.7), dead sessions, old entries, attempts, links
+    """Delete abandoned sign-ups (ASVS 14.2.7), dead sessions, old entries, uses, links
     and messages: how many of each.
     """
     abandoned = User.filter(verified_at__isnull=True, created_at__lt=now - SIGNUP_LIFETIME)
@@ -49,12 +49,13 @@ async def purge(now: datetime) -> dict[str, int]:
         "password_checks": await delete(
             PasswordCheck.filter(next_at__lt=now - PASSWORD_CHECKS_KEPT)
         ),
-        "attempts": await delete(Attempt.filter(at__lt=now - DAY)),
+        "usage": await delete(Usage.filter(started_at__lt=now - DAY, newest_at__lt=now - DAY)),
         "passkey_challenges": await delete(PasskeyChallenge.filter(expires_at__lte=now)),
         "links": await delete(Link.filter(expires_at__lt=now - LINKS_KEPT)),
         "messages": await delete(OutboxMessage.filter(done_at__lt=now - OUTBOX_KEPT))
         + await delete(OutboxMessage.filter(done_at=None, created_at__lt=now - UNDELIVERED_KEPT)),
     }
+    await purge_attempts(now - DAY)
     log.info("purged", **gone)
     return gone
 

@@ -97,6 +97,11 @@ LIMITS: Mapping[type[LimitExceeded], str] = {
 }
 OURS = (rules.DatabaseAway, rules.Overloaded)  # limits of the site, not of the person
 
+SENDS_UNKNOWN = (
+    f"We have asked our text service {SENDS_PER_VERIFICATION} times for this code, and it did not "
+    "always say whether it sent it. If one reaches you, it works. "
+    "You can ask for a new one in {wait}"
+)
 NUMBER: Mapping[type[ProviderError], str] = {
     InvalidNumber: "We cannot send a code to this number. Check it, or use another mobile number",
     NotMobile: "This is a landline, which cannot receive texts. Use a mobile number",
@@ -196,7 +201,10 @@ def problem(error: UserError, *, checking: bool = False, has_code: bool = False)
 
 
 def _limit(error: LimitExceeded, works: str) -> Problem:
-    words = LIMITS[type(error)].format(wait=span(error.wait or RETRY_AFTER), works=works)
+    unknown = isinstance(error, rules.SendsSpent) and error.unknown
+    words = (SENDS_UNKNOWN if unknown else LIMITS[type(error)]).format(
+        wait=span(error.wait or RETRY_AFTER), works=works
+    )
     status = UNAVAILABLE if isinstance(error, OURS) else TOO_MANY
     return Problem(status, words, retry_after=error.seconds)
 

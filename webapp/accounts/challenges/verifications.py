@@ -14,7 +14,7 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from webapp.accounts.people.users import User
-from webapp.accounts.policy import usage
+from webapp.accounts.policy import limits
 from webapp.accounts.policy.rules import (
     CHECKS_PER_VERIFICATION,
     CODE_LIFETIME,
@@ -22,10 +22,9 @@ from webapp.accounts.policy.rules import (
     SENDS_PER_VERIFICATION,
     ChecksSpent,
     CoolingDown,
+    LimitExceeded,
     SendsSpent,
-    SpendingLimits,
 )
-from webapp.accounts.policy.usage import Kind
 from webapp.accounts.statements import add, loaded, run
 
 NOW = timedelta()
@@ -82,6 +81,8 @@ class Verification(Model):
     provider = fields.CharField(max_length=16)
     reference = fields.CharField(max_length=128, default="")
     sends = fields.SmallIntField(default=0)
+    # Sends of which the vendor did not say whether they went out. Older processes do not name it.
+    unknown_sends = fields.SmallIntField(default=0, db_default=0)
     checks = fields.SmallIntField(default=0)
     outcome = fields.CharEnumField(Outcome, "", max_length=16, default=Outcome.PENDING)
     created_at = fields.DatetimeField()
@@ -102,6 +103,12 @@ class Verification(Model):
         return not self.reference
 
     @property
+    def all_sends(self) -> int:
+        """How often the vendor was asked for this code, less the times that surely sent nothing."""
+        total: int = self.sends + self.unknown_sends
+        return total
+
+    @property
     def checks_left(self) -> int:
         """How many codes may still be tried."""
         left: int = CHECKS_PER_VERIFICATION - self.checks
@@ -118,7 +125,7 @@ class Verification(Model):
     def wait_for_send(self, now: datetime) -> timedelta:
         """How long until a code may be asked for. A spent verification has to expire first."""
         due = self.next_send_at
-        if self.sends >= SENDS_PER_VERIFICATION or not self.checks_left:
+        if self.all_sends >= SENDS_PER_VERIFICATION or not self.checks_left:
             due = max(due, self.expires_at)
         return max(NOW, due - now)
 
@@ -168,14 +175,9 @@ async def begin_unsent(
 
 
 async def begin(
-    user_id: int,
-    phone: str,
-    provider: str,
-    spending: SpendingLimits,
-    now: datetime,
-    purpose: Purpose = Purpose.SIGN_UP,
+    user_id: int, phone: str, provider: str, now: datetime, purpose: Purpose = Purpose.SIGN_UP
 ) -> Verification:
-    """Begin to verify ``phone`` and reserve the first send. Raises ``LimitExceeded``."""
+    """Begin to verify ``phone``, the first send claimed."""
     verification = Verification(
         user_id=user_id,
         purpose=purpose,
@@ -187,41 +189,41 @@ async def begin(
         expires_at=now + CODE_LIFETIME,
     )
     await add(verification)
-    await usage.reserve_send(phone, verification.id, spending, now)
     return verification
 
 
-async def begin_again(
-    old: Verification, provider: str, spending: SpendingLimits, now: datetime
-) -> Verification:
-    """Replace an expired verification and reserve the first send. Raises ``LimitExceeded``."""
+async def begin_again(old: Verification, provider: str, now: datetime) -> Verification:
+    """Replace an expired verification, the first send claimed. Raises ``CoolingDown``."""
     due = _pending(old).filter(next_send_at__lte=now)
     if not await due.update(outcome=Outcome.REPLACED):
         raise CoolingDown(await _wait_for_latest(old, now))
-    return await begin(
-        old.user_id, old.phone, provider, spending, now, purpose=Purpose(old.purpose)
-    )
+    return await begin(old.user_id, old.phone, provider, now, purpose=Purpose(old.purpose))
 
 
-async def claim_send(verification: Verification, spending: SpendingLimits, now: datetime) -> None:
-    """Reserve one more send of the same code. Raises ``LimitExceeded``."""
-    sends = verification.sends
+async def claim_send(verification: Verification, now: datetime) -> None:
+    """Claim one more send of the same code.
+
+    Raises ``SendsSpent``, ``ChecksSpent`` or ``CoolingDown``.
+    """
+    sends = verification.all_sends
     if sends >= SENDS_PER_VERIFICATION:
-        raise SendsSpent(verification.wait_for_send(now))
+        raise SendsSpent(verification.wait_for_send(now), unknown=verification.unknown_sends)
     if not verification.checks_left:
         raise ChecksSpent(verification.wait_for_send(now))
     due = _pending(verification).filter(
-        sends=sends, next_send_at__lte=now, checks__lt=CHECKS_PER_VERIFICATION
+        sends=verification.sends,
+        unknown_sends=verification.unknown_sends,
+        next_send_at__lte=now,
+        checks__lt=CHECKS_PER_VERIFICATION,
     )
     expires_at = now + CODE_LIFETIME if verification.never_sent else verification.expires_at
     changes = {
-        "sends": sends + 1,
+        "sends": verification.sends + 1,
         "next_send_at": now + COOL_DOWNS[sends],
         "expires_at": expires_at,
     }
     if not await due.update(**changes):
         raise CoolingDown(await _wait_for_latest(verification, now))
-    await usage.reserve_send(verification.phone, verification.id, spending, now)
     verification.update_from_dict(changes)
 
 
@@ -243,27 +245,25 @@ async def record_sent(verification: Verification, reference: str, now: datetime)
 
 
 async def record_unknown_send(verification: Verification, reference: str, now: datetime) -> None:
-    """The vendor fell silent, so the code may be on its way: it counts as sent.
+    """The vendor did not answer, so the code may be on its way. It may be asked for again at once.
 
-    ``reference`` is what it can be checked against, if that is known, else empty. Another send may
-    be asked for at once.
+    ``reference`` is what the code can be checked against, if that is known, else empty.
     """
     known = {"reference": reference} if reference else {}
     verification.update_from_dict({"next_send_at": now, **known})
-    await _row(verification).update(next_send_at=now, **known)
+    verification.sends, verification.unknown_sends = (
+        verification.sends - 1,
+        verification.unknown_sends + 1,
+    )
+    await _row(verification).update(
+        next_send_at=now, sends=F("sends") - 1, unknown_sends=F("unknown_sends") + 1, **known
+    )
 
 
-async def record_send_failure(verification: Verification, now: datetime, *, rejected: bool) -> None:
-    """The vendor surely sent nothing: the send does not count, and may be repeated at once.
-
-    ``rejected``: because of the number, which the limits of that number remember.
-    """
+async def record_send_failure(verification: Verification, now: datetime) -> None:
+    """Nothing was sent: the send does not count, and may be asked for again at once."""
     verification.next_send_at, verification.sends = now, verification.sends - 1
     await _row(verification).update(next_send_at=now, sends=F("sends") - 1)
-    if rejected:
-        await usage.mark_rejected(verification.id)
-    else:
-        await usage.refund(Kind.SEND, verification.id)
 
 
 async def stop_sends(verification: Verification) -> None:
@@ -288,19 +288,27 @@ async def claim_check(verification: Verification, now: datetime) -> CheckClaim:
         now,
         CHECKS_PER_VERIFICATION,
     )
-    if claimed:
-        await usage.reserve_check(verification.phone, verification.id, now)
-        verification.checks = claimed[0]["checks"]
-        return CheckClaim.CLAIMED
-    await reread(verification)
-    return CheckClaim.OVER if verification.checks_left else CheckClaim.SPENT
+    if not claimed:
+        await reread(verification)
+        return CheckClaim.OVER if verification.checks_left else CheckClaim.SPENT
+    verification.checks = claimed[0]["checks"]
+    try:
+        await limits.reserve_check(verification.phone, now)
+    except LimitExceeded:
+        await _give_check_back(verification)
+        raise
+    return CheckClaim.CLAIMED
 
 
-async def refund_check(verification: Verification) -> None:
-    """The check surely did not reach the vendor: give it back."""
+async def refund_check(verification: Verification, now: datetime) -> None:
+    """The check claimed at ``now`` surely did not reach the vendor: give it back."""
+    await _give_check_back(verification)
+    await limits.refund_check(verification.phone, now)
+
+
+async def _give_check_back(verification: Verification) -> None:
     verification.checks -= 1
     await _row(verification).update(checks=F("checks") - 1)
-    await usage.refund(Kind.CHECK, verification.id)
 
 
 async def record_wrong_check(verification: Verification) -> int:
@@ -329,7 +337,6 @@ async def approve(verification: Verification) -> bool:
     )
     if used:
         verification.outcome = Outcome.APPROVED
-        await usage.mark_verified(verification.id)
     return bool(used)
 
 
@@ -337,7 +344,6 @@ async def record_email_conflict(verification: Verification) -> None:
     """The code was right, but another account has the email."""
     verification.outcome = Outcome.EMAIL_TAKEN
     await _row(verification).update(outcome=Outcome.EMAIL_TAKEN)
-    await usage.mark_verified(verification.id)
 
 
 async def expire(verification: Verification, now: datetime) -> None:

@@ -17,7 +17,8 @@ from webapp.accounts.challenges.entries import Answer
 from webapp.accounts.challenges.verifications import CheckClaim, Verification
 from webapp.accounts.journeys.prove_phone import is_over
 from webapp.accounts.journeys.site import Site
-from webapp.accounts.policy.rules import ChecksSpent
+from webapp.accounts.policy import limits
+from webapp.accounts.policy.rules import CODE_LIFETIME, ChecksSpent
 from webapp.providers import Gone, ProviderError, TooManyChecks
 
 log = structlog.get_logger(__name__)
@@ -78,6 +79,20 @@ async def record_right(site: Site, verification: Verification, code: str) -> Non
     await entries.record(verification, hashed, Answer.RIGHT)
 
 
+async def clear_counts(site: Site, verification: Verification) -> None:
+    """Give back what it took to get to the right code: it was neither pumping nor guessing.
+
+    Call it after the transaction that uses the code: it locks what many people's sends count in.
+    """
+    await limits.mark_verified(
+        verification.phone,
+        site.spending,
+        sends=verification.sends,
+        checks=verification.checks,
+        since=verification.expires_at - CODE_LIFETIME,
+    )
+
+
 async def _claim(site: Site, verification: Verification, hashed: str) -> bool:
     """Reserve one check, and commit it, before the answer is known.
 
@@ -133,7 +148,7 @@ async def _record_failure(
             await verifications.exhaust(verification)
             result = _checks_spent(site, verification)
         elif not error.maybe_sent:
-            await verifications.refund_check(verification)
+            await verifications.refund_check(verification, site.clock())
         if entry := await entries.find(verification, hashed):
             await entries.withdraw(entry)
     return result

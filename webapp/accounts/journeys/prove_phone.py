@@ -15,11 +15,14 @@ from webapp.accounts.journeys.site import SignupOver, Site, tells_database_error
 from webapp.accounts.people import users
 from webapp.accounts.people.phones import Phone
 from webapp.accounts.people.users import User
+from webapp.accounts.policy import limits, usage
 from webapp.accounts.policy.rules import (
     SIGNUP_LIFETIME,
     ChangesSpent,
     CoolingDown,
+    LimitExceeded,
 )
+from webapp.accounts.policy.usage import Reservation
 from webapp.providers import (
     Blocked,
     Channel,
@@ -40,8 +43,9 @@ VERDICTS = (Blocked, CountryNotServed, InvalidNumber, NotMobile, OptedOut, TooMa
 async def send_code(site: Site, user: User, verification: Verification, channel: Channel) -> None:
     """Ask the vendor for a code, with no transaction open, and record what came of it.
 
-    The send was reserved before. Raises ``ProviderError``.
+    The send was claimed before. Raises ``LimitExceeded`` or ``ProviderError``.
     """
+    reserved = await _reserve(site, verification)
     try:
         sent = await site.verifier.send(
             verification.phone,
@@ -51,7 +55,7 @@ async def send_code(site: Site, user: User, verification: Verification, channel:
             account=user.vendor_account or None,
         )
     except ProviderError as error:
-        await _record_failure(site, verification, error)
+        await _record_failure(site, verification, reserved, error)
         raise
     await verifications.record_sent(verification, sent.reference, site.clock())
     if sent.account and sent.account != user.vendor_account:
@@ -59,15 +63,30 @@ async def send_code(site: Site, user: User, verification: Verification, channel:
     log.info("code_sent", user=user.id, verification=verification.id, channel=channel.value)
 
 
-async def _record_failure(site: Site, verification: Verification, error: ProviderError) -> None:
+async def _reserve(site: Site, verification: Verification) -> Reservation:
+    """Reserve what the send costs; where a limit forbids it, the claimed send is given back."""
+    try:
+        return await limits.reserve_send(verification.phone, site.spending, site.clock())
+    except LimitExceeded:
+        await verifications.record_send_failure(verification, site.clock())
+        raise
+
+
+async def _record_failure(
+    site: Site, verification: Verification, reserved: Reservation, error: ProviderError
+) -> None:
     kind = type(error).__name__
     log.warning("code_not_sent", verification=verification.id, kind=kind, error=error.code)
     now = site.clock()
     if error.maybe_sent:
         await verifications.record_unknown_send(verification, error.reference or "", now)
+        await limits.mark_unknown(reserved)
         return
-    rejected = isinstance(error, VERDICTS)
-    await verifications.record_send_failure(verification, now, rejected=rejected)
+    await verifications.record_send_failure(verification, now)
+    if isinstance(error, VERDICTS):
+        await limits.mark_rejected(reserved)
+    else:
+        await usage.refund(reserved)
     if isinstance(error, TooManySends) and not verification.never_sent:
         await verifications.stop_sends(verification)
 
@@ -84,11 +103,9 @@ async def resend_code(
     now = site.clock()
     async with in_transaction():
         if is_over(site, verification, now):
-            verification = await verifications.begin_again(
-                verification, site.verifier.name, site.spending, now
-            )
+            verification = await verifications.begin_again(verification, site.verifier.name, now)
         else:
-            await verifications.claim_send(verification, site.spending, now)
+            await verifications.claim_send(verification, now)
     await send_code(site, user, verification, channel)
     return verification
 
@@ -136,14 +153,14 @@ async def change_phone(
             return await _changed_before(site, user, phone)
         replaced = await verifications.replace_pending(user)
         verification = await verifications.begin(
-            user.id, phone.e164, site.verifier.name, site.spending, site.clock()
+            user.id, phone.e164, site.verifier.name, site.clock()
         )
     user.phone, user.country, user.vendor_account = phone.e164, phone.country, ""
     log.info("phone_changed", user=user.id, verification=verification.id)
     try:
         await send_code(site, user, verification, Channel.SMS)
-    except ProviderError as error:
-        if replaced and not error.maybe_sent:
+    except (LimitExceeded, ProviderError) as error:
+        if replaced and not getattr(error, "maybe_sent", False):
             refund = not isinstance(error, VERDICTS)
             await _change_back(user, former, replaced, verification, refund=refund)
         raise

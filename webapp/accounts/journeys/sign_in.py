@@ -9,7 +9,13 @@ from webapp.accounts.challenges import verifications
 from webapp.accounts.challenges.verifications import Purpose, Verification
 from webapp.accounts.forms import SigninForm
 from webapp.accounts.journeys import prove_phone
-from webapp.accounts.journeys.check_code import Check, CodeExpired, check_code, record_right
+from webapp.accounts.journeys.check_code import (
+    Check,
+    CodeExpired,
+    check_code,
+    clear_counts,
+    record_right,
+)
 from webapp.accounts.journeys.site import Site, tells_database_errors
 from webapp.accounts.people import emails, remembered_browsers, sessions, users
 from webapp.accounts.people.sessions import Browser, Stage
@@ -113,6 +119,7 @@ async def enter_code(
     if await check_code(site, verification, code) is Check.ANSWERED:
         if not await _complete(site, verification, code, session, token):
             raise CodeExpired
+        await clear_counts(site, verification)
     elif not await sessions.opened_since(token, site.clock() - CODE_LIFETIME):
         raise CodeExpired  # another browser has used it
     else:

@@ -18,13 +18,19 @@ from webapp.accounts.challenges.verifications import Outcome, Verification
 from webapp.accounts.events import AccountEvent
 from webapp.accounts.forms import SignupForm
 from webapp.accounts.journeys import confirm_email, prove_phone
-from webapp.accounts.journeys.check_code import Check, CodeExpired, check_code, record_right
+from webapp.accounts.journeys.check_code import (
+    Check,
+    CodeExpired,
+    check_code,
+    clear_counts,
+    record_right,
+)
 from webapp.accounts.journeys.new_password import refuse_breached
 from webapp.accounts.journeys.site import SignupOver, Site, tells_database_errors
 from webapp.accounts.people import emails, sessions, users
 from webapp.accounts.people.sessions import UNKNOWN_BROWSER, Browser, Visitor
 from webapp.accounts.people.users import User
-from webapp.accounts.policy.rules import CODE_LIFETIME
+from webapp.accounts.policy.rules import CODE_LIFETIME, LimitExceeded
 from webapp.accounts.sending import texts
 from webapp.providers import Channel
 
@@ -114,8 +120,18 @@ async def _begin_or_join(
                 return joined
             turn += 1
         else:
-            await prove_phone.send_code(site, begun.user, begun.verification, Channel.SMS)
-            return begun
+            return await _send_first_code(site, begun)
+
+
+async def _send_first_code(site: Site, begun: SignedUp) -> SignedUp:
+    """Nothing is kept of a sign-up whose code a limit forbids, so that refusing fills no disk."""
+    user, verification, token = begun
+    try:
+        await prove_phone.send_code(site, user, verification, Channel.SMS)
+    except LimitExceeded:
+        await sessions.undo_signup(user, token or "")
+        raise
+    return begun
 
 
 def _digest(site: Site, form: SignupForm, turn: int) -> str:
@@ -135,9 +151,7 @@ async def _begin(
     async with in_transaction():
         await users.insert(user)
         token = await sessions.open_session(user.id, now, browser=browser)
-        verification = await verifications.begin(
-            user.id, user.phone, site.verifier.name, site.spending, now
-        )
+        verification = await verifications.begin(user.id, user.phone, site.verifier.name, now)
     log.info("signed_up", user=user.id, verification=verification.id)
     return SignedUp(user, verification, token)
 
@@ -208,12 +222,14 @@ async def _confirm(
         async with in_transaction():
             await record_right(site, verification, code)
             await verifications.record_email_conflict(verification)
+        await clear_counts(site, verification)
         log.info("email_taken", user=user.id, verification=verification.id)
         raise EmailTaken from error
     if not claimed:  # the number was changed while the vendor was asked
         raise SignupOver
     user.verified_at = now
     site.outbox.wake()
+    await clear_counts(site, verification)
     log.info("verified", user=user.id, verification=verification.id)
 
 
@@ -232,6 +248,7 @@ async def _enter_own_account(
         browser = await sessions.browser_of(session)
         await sessions.open_session(account.id, site.clock(), token, browser=browser)
         await users.delete_pending(user)
+    await clear_counts(site, verification)
     user.verified_at = account.verified_at
     log.info("signed_in_by_sign_up", user=account.id)
     return True

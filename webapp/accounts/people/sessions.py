@@ -246,6 +246,16 @@ async def close_session(token: str) -> None:
     await Session.filter(token_hash=token_hash(token)).delete()
 
 
+async def undo_signup(user: User, token: str) -> None:
+    """Delete a sign-up whose code was refused, unless a browser without ``token`` joined it."""
+    await run(
+        "DELETE FROM users WHERE id = $1 AND verified_at IS NULL AND NOT EXISTS"
+        " (SELECT 1 FROM sessions WHERE user_id = $1 AND token_hash <> $2)",
+        user.id,
+        token_hash(token),
+    )
+
+
 async def visitor(token: str, now: datetime, stage: Stage = Stage.OPEN) -> Visitor | None:
     """The user whose session at ``stage`` has ``token``.
 

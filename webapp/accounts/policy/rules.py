@@ -31,7 +31,7 @@ NOTICE_TEXTS_PER_PHONE = 10  # a day
 # Spending
 BRAKE_WINDOW = timedelta(hours=1)
 BUDGET_WINDOW = timedelta(hours=1)
-BUDGET_KEPT_FOR_KNOWN = 0.1  # of the budget, for numbers that verified before and confirmations
+BUDGET_FOR_CONFIRMATIONS = 0.1  # of the budget, which sign-ups cannot use up
 
 # One address; the other limits by address are settings
 FORMS_PER_SIGNUP = 30  # sign-up forms, valid or not, for each allowed sign-up: 50 ms to check one
@@ -87,10 +87,10 @@ class SpendingLimits:
     prefix_brake: int | None  # unverified sends to one dialling prefix in an hour
 
     @property
-    def sends_per_hour_for_anybody(self) -> int | None:
-        """The part of the budget that is not kept for numbers that verified before."""
+    def sends_per_hour_for_codes(self) -> int | None:
+        """The part of the budget that is not reserved for confirmations."""
         most = self.sends_per_hour
-        return None if most is None else most - int(most * BUDGET_KEPT_FOR_KNOWN)
+        return None if most is None else most - int(most * BUDGET_FOR_CONFIRMATIONS)
 
 
 def whole_seconds(time: timedelta) -> int:
@@ -120,7 +120,11 @@ class CoolingDown(LimitExceeded):
 
 
 class SendsSpent(LimitExceeded):
-    """This verification has had its sends."""
+    """This verification has had its sends; of ``unknown`` nobody knows whether they went out."""
+
+    def __init__(self, wait: timedelta | None = None, *, unknown: int = 0) -> None:
+        super().__init__(wait)
+        self.unknown = unknown
 
 
 class ChecksSpent(LimitExceeded):

@@ -1,247 +1,194 @@
-"""What was spent: sends and guesses, counted over sliding windows and reserved before they happen.
+"""The table of what was used, and how a use is reserved within limits.
 
-``reserve_send`` and ``reserve_check`` run inside the caller's transaction and take locks that it
-holds until it commits: only then do many processes at once count right.
+A limit counts the uses of one key (a phone, a dialling prefix, the site) in a sliding window. The
+window is divided into ``BUCKETS``, and a key has one row for each bucket in which it was used. So a
+look reads at most ``BUCKETS`` rows a limit, however much was used.
+
+``reserve`` runs two statements. The first reads what the windows hold. The second adds the use to
+each limit's bucket and returns what the bucket holds then. Row by row, the database does the
+additions of many processes one after the other, so each process sees all that came before it;
+whoever finds a limit exceeded takes the uses back. Outside of a transaction no row stays locked
+when the second statement is over, so a process that is stopped blocks nobody.
 """
 
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 import structlog
 from tortoise import fields
 from tortoise.indexes import Index
 from tortoise.models import Model
-from tortoise.queryset import QuerySet
-from tortoise.transactions import in_transaction
 
-from webapp.accounts.people.phones import dialling_prefix
-from webapp.accounts.people.users import User
-from webapp.accounts.policy.rules import (
-    BRAKE_WINDOW,
-    BUDGET_WINDOW,
-    DAY,
-    RETRY_AFTER,
-    WRONG_CHECKS_PER_PHONE,
-    BudgetSpent,
-    LimitExceeded,
-    PhoneChecksSpent,
-    PhoneSendsSpent,
-    PrefixBraked,
-    SpendingLimits,
-)
-from webapp.accounts.statements import add, run
-from webapp.database import serialise
+from webapp.accounts.policy.rules import RETRY_AFTER, LimitExceeded
+from webapp.accounts.statements import moment, run
+from webapp.database import STATEMENT_TIMEOUT
 
 log = structlog.get_logger(__name__)
-NO_VERIFICATION = 0  # a confirmation text belongs to none
+BUCKETS = 60  # of a window: an hour is counted by the minute, a day by 24 minutes
+MARGIN = timedelta(seconds=STATEMENT_TIMEOUT)  # between reading the clock and the end of ``_add``
 
 
-class Kind(StrEnum):
-    """What an attempt was spent on."""
+class Scope(StrEnum):
+    """What a limit counts."""
 
-    SEND = "send"
-    REJECTED = "refused"  # a send that the vendor turned down because of the number
-    CHECK = "check"
+    PHONE = "phone"  # codes sent to a phone
+    PREFIX = "prefix"  # codes sent to a dialling prefix and not entered
+    SITE = "site"  # all texts and calls
+    CHECKS = "checks"  # wrong codes entered for a phone
 
 
-class Attempt(Model):
-    """The log that the limits count: one row a send, one row a check, kept for a day.
+class Usage(Model):
+    """The uses of one key in one bucket of its window.
 
-    It has no foreign keys on purpose. The purge of an abandoned sign-up must not give its sends
-    and checks back.
+    It has no foreign keys on purpose: the purge of an abandoned sign-up must give nothing back.
     """
 
     id = fields.BigIntField(primary_key=True)
-    kind = fields.CharEnumField(Kind, "", max_length=8)
-    phone = fields.CharField(max_length=16)
-    prefix = fields.CharField(max_length=8)
-    verification_id = fields.BigIntField()
-    proven = fields.BooleanField(default=False)  # the phone was verified after all
-    at = fields.DatetimeField()
+    key = fields.CharField(max_length=32)
+    started_at = fields.DatetimeField()  # where the bucket begins
+    newest_at = fields.DatetimeField()  # the newest use in it
+    used = fields.BigIntField()
 
     class Meta:
-        table = "attempts"
-        indexes = (
-            Index(fields=("phone", "kind", "at")),
-            Index(fields=("prefix", "at")),
-            Index(fields=("at",)),
-            Index(fields=("verification_id",)),
-        )
+        table = "usage"
+        unique_together = (("key", "started_at"),)
+        indexes = (Index(fields=("started_at",)),)  # the purge
 
 
-# The limits of a send in one statement, each left out where it is null.
-ALLOWED = """
-    (CAST($1 AS integer) IS NULL OR $1 >
-        (SELECT count(*) FROM attempts WHERE phone = $4 AND kind IN ($6, $7) AND at > $8
-         AND verification_id <> $9))
-    AND (CAST($2 AS integer) IS NULL OR $2 >
-        (SELECT count(*) FROM attempts WHERE prefix = $5 AND at > $10 AND NOT proven))
-    AND (CAST($3 AS integer) IS NULL OR $3 >
-        (SELECT count(*) FROM attempts WHERE at > $11 AND kind = $6))
-"""
+class Limit(NamedTuple):
+    """At most ``most`` uses in any ``window``; the next one raises ``exceeded``."""
+
+    scope: Scope
+    whose: str  # the phone or prefix; empty for the site
+    most: int
+    window: timedelta
+    exceeded: type[LimitExceeded]
+
+    @property
+    def key(self) -> str:
+        """The key in the table."""
+        return f"{self.scope} {self.whose}"
+
+    def bucket(self, at: datetime) -> datetime:
+        """The beginning of the bucket that ``at`` is in."""
+        width = self.window.total_seconds() / BUCKETS
+        return datetime.fromtimestamp(at.timestamp() // width * width, UTC)
+
+    def buckets(self, at: datetime) -> list[datetime]:
+        """The bucket of ``at`` and, near its ends, its neighbour, in the order of time.
+
+        Another process may count there at the same moment. Both touch both rows, so one of them
+        sees the other's use.
+        """
+        return sorted({self.bucket(at - MARGIN), self.bucket(at), self.bucket(at + MARGIN)})
+
+    def check(self, used: int, oldest: datetime | None, now: datetime) -> None:
+        """Raise ``exceeded`` where nothing is left; it waits until the oldest uses leave."""
+        if used >= self.most:
+            raise self.exceeded((oldest or now) + self.window - now)
 
 
-async def reserve_send(
-    phone: str, verification_id: int, spending: SpendingLimits, now: datetime
-) -> None:
-    """Record one send to ``phone``. Raises the ``LimitExceeded`` of the limit it would break."""
-    prefix = dialling_prefix(phone)
-    send = Attempt(
-        kind=Kind.SEND, phone=phone, prefix=prefix, verification_id=verification_id, at=now
-    )
-    if spending == SpendingLimits(None, None, None):
-        await add(send)
-        return
-    await serialise("sends")
-    reserved = await add(
-        send,
-        ALLOWED,
-        spending.sends_per_phone,
-        spending.prefix_brake,
-        spending.sends_per_hour_for_anybody,
-        phone,
-        prefix,
-        Kind.SEND,
-        Kind.REJECTED,
-        now - DAY,
-        NO_VERIFICATION,
-        now - BRAKE_WINDOW,
-        now - BUDGET_WINDOW,
-    )
-    if not reserved:  # one after the other, to tell which limit it is, or to find that we know them
-        await _phone_allows(phone, spending.sends_per_phone, now)
-        await _prefix_allows(prefix, spending.prefix_brake, now)
-        if not await _budget_has_place_for_known(phone, spending, now):
-            raise _unexplained("send", BudgetSpent)
-        await add(send)
+class Used(NamedTuple):
+    """What the window of a limit holds."""
+
+    total: int
+    near: int  # of it, in ``Limit.buckets``
+    oldest: datetime | None  # the newest use in the oldest bucket
 
 
-async def reserve_confirmation(phone: str, spending: SpendingLimits, now: datetime) -> Attempt:
-    """Write a confirmation text down as sent; raises ``BudgetSpent`` when it has to wait."""
-    send = Attempt(
-        kind=Kind.SEND,
-        phone=phone,
-        prefix=dialling_prefix(phone),
-        verification_id=NO_VERIFICATION,
-        proven=True,
-        at=now,
-    )
-    if spending.sends_per_hour is None:
-        await add(send)
-        return send
-    async with in_transaction():
-        await serialise("sends")
-        since = now - BUDGET_WINDOW
-        within = "$1 > (SELECT count(*) FROM attempts WHERE at > $2 AND kind = $3)"
-        if not await add(send, within, spending.sends_per_hour, since, Kind.SEND):
-            await _within(_sends(since), spending.sends_per_hour, BUDGET_WINDOW, now, BudgetSpent)
-            raise _unexplained("confirmation", BudgetSpent)
-    return send
+class Reservation(NamedTuple):
+    """One use of each limit, reserved at ``at``."""
+
+    limits: tuple[Limit, ...]
+    at: datetime
 
 
-async def reserve_check(phone: str, verification_id: int, now: datetime) -> None:
-    """Write one guess for ``phone`` down, before it is known to be wrong."""
-    await serialise(f"checks {phone}")
-    check = Attempt(
-        kind=Kind.CHECK, phone=phone, prefix="", verification_id=verification_id, at=now
-    )
-    fewer = (
-        "$1 > (SELECT count(*) FROM attempts"
-        " WHERE phone = $2 AND kind = $3 AND at > $4 AND NOT proven)"
-    )
-    if not await add(check, fewer, WRONG_CHECKS_PER_PHONE, phone, Kind.CHECK, now - DAY):
-        checks = Attempt.filter(phone=phone, kind=Kind.CHECK, at__gt=now - DAY, proven=False)
-        await _within(checks, WRONG_CHECKS_PER_PHONE, DAY, now, PhoneChecksSpent)
-        raise _unexplained("check", PhoneChecksSpent)
+async def reserve(limits: Sequence[Limit], now: datetime) -> Reservation:
+    """Reserve one use of each limit, or none: then the first without any left raises.
 
-
-async def refund(kind: Kind, verification_id: int) -> None:
-    """Strike the last attempt of a verification: the vendor surely did nothing."""
-    last = await Attempt.filter(kind=kind, verification_id=verification_id).order_by("-id").first()
-    if last:
-        await last.delete()
-
-
-async def mark_rejected(verification_id: int) -> None:
-    """Note of the last send of a verification that the vendor did not want the number.
-
-    Nothing went out and nothing is paid. It counts against the number and its prefix all the same:
-    given back, it could be asked for again without end.
+    ``limits`` are checked in their order.
     """
-    last = (
-        await Attempt.filter(kind=Kind.SEND, verification_id=verification_id)
-        .order_by("-id")
-        .first()
-    )
-    if last:
-        await Attempt.filter(id=last.id).update(kind=Kind.REJECTED)
-
-
-async def mark_verified(verification_id: int) -> None:
-    """The code was right: what it took was neither pumping nor guessing."""
-    await run("UPDATE attempts SET proven = $2 WHERE verification_id = $1", verification_id, True)
-
-
-async def _phone_allows(phone: str, most: int | None, now: datetime) -> None:
-    if most is not None:
-        asked = (Kind.SEND, Kind.REJECTED)
-        sends = Attempt.filter(phone=phone, kind__in=asked, at__gt=now - DAY)
-        sends = sends.exclude(verification_id=NO_VERIFICATION)
-        await _within(sends, most, DAY, now, PhoneSendsSpent)
-
-
-async def _prefix_allows(prefix: str, most: int | None, now: datetime) -> None:
-    if most is None:
-        return
-    unverified = Attempt.filter(prefix=prefix, at__gt=now - BRAKE_WINDOW, proven=False)
+    reservation = Reservation(tuple(limits), now)
+    windows = await _read(limits, now)
+    for limit, window in zip(limits, windows, strict=True):
+        limit.check(window.total, window.oldest, now)
+    held = await add(dict.fromkeys(limits, 1), now)
     try:
-        await _within(unverified, most, BRAKE_WINDOW, now, PrefixBraked)
-    except PrefixBraked as refused:
-        log.warning("prefix_braked", prefix=prefix, unverified=most, seconds=refused.seconds)
+        for limit, window in zip(limits, windows, strict=True):
+            if limit.key not in held:
+                raise _unexplained(limit)
+            others = held[limit.key] - 1 - window.near  # came between the two statements
+            limit.check(window.total + others, window.oldest, now)
+    except LimitExceeded:
+        await refund(reservation)
         raise
+    return reservation
 
 
-async def _budget_has_place_for_known(phone: str, spending: SpendingLimits, now: datetime) -> bool:
-    """Whether the last part of the budget, for people we know, has a place for ``phone``.
+def _unexplained(limit: Limit) -> LimitExceeded:
+    """The database did not count a use and did not say why. What is unclear is refused."""
+    log.error("limit_unexplained", scope=limit.scope.value)
+    return limit.exceeded(RETRY_AFTER)
 
-    An attack must not lock them out. False where the budget is no reason to refuse anybody. Raises
-    ``BudgetSpent``.
+
+async def refund(reservation: Reservation, scopes: Iterable[Scope] = Scope) -> None:
+    """Give back what was reserved of the limits in ``scopes``."""
+    limits = [limit for limit in reservation.limits if limit.scope in scopes]
+    await add(dict.fromkeys(limits, -1), reservation.at)
+
+
+async def _read(limits: Sequence[Limit], now: datetime) -> list[Used]:
+    """What each limit's window holds."""
+    if not limits:
+        return []
+    selects, values = [], list[object]()
+    for place, limit in enumerate(limits):
+        key, first, since, near, last = (f"${5 * place + each}" for each in range(1, 6))
+        selects.append(
+            f"SELECT {place} AS place, COALESCE(SUM(used), 0) AS total,"  # noqa: S608
+            f" COALESCE(SUM(CASE WHEN started_at BETWEEN {near} AND {last} THEN used END), 0)"
+            f" AS near, MIN(CASE WHEN used > 0 THEN newest_at END) AS oldest FROM usage"
+            f" WHERE key = {key} AND started_at >= {first} AND newest_at > {since}"
+        )
+        left, buckets = now - limit.window, limit.buckets(now)
+        values += [limit.key, limit.bucket(left), left, buckets[0], buckets[-1]]
+    rows = await run(" UNION ALL ".join(selects), *values)
+    ordered = sorted(rows, key=lambda row: int(row["place"]))
+    return [Used(int(row["total"]), int(row["near"]), moment(row["oldest"])) for row in ordered]
+
+
+async def add(uses: dict[Limit, int], at: datetime) -> dict[str, int]:
+    """Add to the buckets of ``at``: what ``Limit.buckets`` hold then, by the limit's key.
+
+    All statements lock rows in the order of key and time, so none waits for another in a circle.
     """
-    most, for_anybody = spending.sends_per_hour, spending.sends_per_hour_for_anybody
-    if most is None or for_anybody is None:
-        return False
-    sends = _sends(now - BUDGET_WINDOW)
-    spent = await sends.count()
-    if spent < for_anybody:
-        return False
-    if spent < most and await User.exists(phone=phone, verified_at__not_isnull=True):
-        return True
-    log.warning("budget_spent", sends=spent, budget=most)
-    await _within(sends, 0, BUDGET_WINDOW, now, BudgetSpent)
-    return False
+    rows = sorted(
+        (limit.key, bucket, amount if bucket == limit.bucket(at) else 0)
+        for limit, amount in uses.items()
+        for bucket in limit.buckets(at)
+    )
+    if not rows:
+        return {}
+    places = ", ".join(f"(${n + 2}, ${n + 3}, $1, ${n + 4})" for n in range(0, 3 * len(rows), 3))
+    counted = await run(
+        f"INSERT INTO usage (key, started_at, newest_at, used) VALUES {places}"  # noqa: S608
+        " ON CONFLICT (key, started_at) DO UPDATE SET used = usage.used + excluded.used,"
+        " newest_at = CASE WHEN excluded.used > 0 AND excluded.newest_at > usage.newest_at"
+        " THEN excluded.newest_at ELSE usage.newest_at END RETURNING key, used",
+        at,
+        *(value for row in rows for value in row),
+    )
+    held = dict[str, int]()
+    for row in counted:
+        held[row["key"]] = held.get(row["key"], 0) + row["used"]
+    return held
 
 
-def _unexplained(what: str, refusal: type[LimitExceeded]) -> LimitExceeded:
-    """A statement refused and no limit says why: the two disagree, and what is unclear is refused.
+async def purge_attempts(before: datetime) -> None:
+    """Delete what the release before this one counted by, which wrote to a table of its own.
 
-    The caller holds the lock, so nothing changed between them.
+    Its processes may still do so during a deploy. The next release drops table and function.
     """
-    log.error("limit_unexplained", what=what)
-    return refusal(RETRY_AFTER)
-
-
-def _sends(since: datetime) -> QuerySet[Attempt]:
-    return Attempt.filter(at__gt=since, kind=Kind.SEND)
-
-
-async def _within(
-    attempts: QuerySet[Attempt],
-    most: int,
-    window: timedelta,
-    now: datetime,
-    refusal: type[LimitExceeded],
-) -> None:
-    """Raise ``refusal`` when there are ``most`` already; it waits for the oldest to leave."""
-    if await attempts.count() >= most:
-        oldest = await attempts.order_by("at").first()
-        raise refusal((oldest.at if oldest else now) + window - now)
+    await run("DELETE FROM attempts WHERE at < $1", before)

@@ -5,9 +5,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from webapp.accounts.policy import usage
+from webapp.accounts.policy import limits, usage
 from webapp.accounts.policy.rules import SpendingLimits
-from webapp.accounts.policy.usage import Attempt
+from webapp.accounts.policy.usage import Reservation
 from webapp.accounts.sending.outbox import OutboxMessage
 from webapp.providers import (
     Blocked,
@@ -63,11 +63,11 @@ class Carrier(ABC):
         self,
         message: OutboxMessage,  # noqa: ARG002
         now: datetime,  # noqa: ARG002
-    ) -> Attempt | None:
+    ) -> Reservation | None:
         """Reserve what one attempt costs. Raises ``LimitExceeded`` while it has to wait."""
         return None
 
-    async def refund(self, reserved: Attempt | None) -> None:  # noqa: B027 - most cost nothing
+    async def refund(self, reserved: Reservation | None) -> None:  # noqa: B027 - most cost nothing
         """The attempt cost nothing after all."""
 
     async def find(self, message: OutboxMessage) -> str | NotFound:  # noqa: ARG002
@@ -91,12 +91,16 @@ class TextCarrier(Carrier):
     def __init__(self, messenger: Messenger, spending: SpendingLimits) -> None:
         self._messenger, self._spending = messenger, spending
 
-    async def reserve(self, message: OutboxMessage, now: datetime) -> Attempt | None:
-        return await usage.reserve_confirmation(message.to, self._spending, now)
+    async def reserve(
+        self,
+        message: OutboxMessage,  # noqa: ARG002
+        now: datetime,
+    ) -> Reservation:
+        return await limits.reserve_confirmation(self._spending, now)
 
-    async def refund(self, reserved: Attempt | None) -> None:
+    async def refund(self, reserved: Reservation | None) -> None:
         if reserved:
-            await reserved.delete()
+            await usage.refund(reserved)
 
     async def find(self, message: OutboxMessage) -> str | NotFound:
         assert message.tried_at  # noqa: S101

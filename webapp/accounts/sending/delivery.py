@@ -157,9 +157,9 @@ class Delivery:
         try:
             reference = await self.carrier.send(message)
         except ProviderError as error:
+            await self.carrier.refund(reserved)  # of what was maybe sent, too: see mark_unknown
             if not error.maybe_sent:
                 message.tried_at = None
-                await self.carrier.refund(reserved)
             raise
         await self._record_sent(message, reference)
 
