@@ -13,7 +13,7 @@ class ForgetModel(ops.DeleteModel):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0010_passkeys")]
+    dependencies = [("accounts", "0011_session_notice")]
 
     initial = False
 
