@@ -18,6 +18,7 @@ from jinja2.bccache import Bucket, BytecodeCache
 from starlette.applications import Starlette
 from tortoise.backends.base.executor import EXECUTOR_CACHE
 
+from tests import pgbouncer
 from tests import postgres as pg
 from tests.people import sign_up, verify
 from tests.phone import Phone
@@ -53,6 +54,16 @@ def postgres() -> Iterator[pg.Postgres]:
         absent("PostgreSQL")
     with pg.running(binaries) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def pooler_port(postgres: pg.Postgres) -> Iterator[int]:
+    """Where a PgBouncer in transaction mode listens, before that server."""
+    program = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin")
+    if program is None:
+        absent("pgbouncer")
+    with pgbouncer.running(program, postgres) as port:
+        yield port
 
 
 @pytest.fixture(scope="session")

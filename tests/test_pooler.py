@@ -1,16 +1,13 @@
 """The product behind a real PgBouncer in transaction mode, as Debian has it."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from tortoise.connection import get_connection
 from tortoise.transactions import in_transaction
 
-from tests import pgbouncer
 from tests import postgres as pg
-from tests.conftest import absent
 from tests.people import wrong
 from tests.servers import migrate, production_environ
 from tests.site import Person, Site, site
@@ -23,24 +20,10 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def program() -> str:
-    found = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin")
-    if found is None:
-        absent("pgbouncer")
-    return found
-
-
-@pytest.fixture(scope="module")
-def port(program: str, postgres: pg.Postgres) -> Iterator[int]:
-    with pgbouncer.running(program, postgres) as port:
-        yield port
-
-
-@pytest.fixture(scope="module")
-def pooled_url(port: int, postgres: pg.Postgres) -> Iterator[str]:
+def pooled_url(pooler_port: int, postgres: pg.Postgres) -> Iterator[str]:
     """A migrated database by the pooler's address."""
     with postgres.database() as url:
-        behind = url.replace(str(postgres.port), str(port))
+        behind = url.replace(str(postgres.port), str(pooler_port))
         migrate(behind)
         yield behind
 

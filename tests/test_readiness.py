@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from webapp.database import Database
 from webapp.web.readiness import KEPT_FOR, Readiness
 
 
@@ -51,3 +52,19 @@ async def test_an_answer_is_kept_for_a_second(asked: Asked) -> None:
     assert await readiness.ready() is False
     asked.now += KEPT_FOR / 10
     assert await readiness.ready() is True
+
+
+async def test_a_database_that_takes_no_writes_is_not_ready(
+    database: str, database_url: str
+) -> None:
+    there = Database(database_url)
+    await there.open()
+    try:
+        assert await there.ready() is True
+        if database == "sqlite":
+            await there.connection.execute_query("PRAGMA query_only = ON")
+        else:
+            await there.connection.execute_query("SET default_transaction_read_only = on")
+        assert await there.ready() is False
+    finally:
+        await there.close()

@@ -105,12 +105,15 @@ async def rotate_keys(settings: Settings, *, at_once: bool) -> int:
 @asynccontextmanager
 async def _database(settings: Settings, doing: str) -> AsyncIterator[Database]:
     """The database, open. Where it fails the process ends with a line."""
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, schema=settings.database_schema)
     await database.open()
     try:
         yield database
     except UNUSABLE as error:
-        sys.exit(f"DATABASE_URL: cannot {doing}: {type(error).__name__}: {error}")
+        advice = (
+            ". DATABASE_SCHEMA keeps our tables apart" if "already exists" in str(error) else ""
+        )
+        sys.exit(f"DATABASE_URL: cannot {doing}: {type(error).__name__}: {error}{advice}")
     finally:
         await database.close()
 
@@ -118,7 +121,9 @@ async def _database(settings: Settings, doing: str) -> AsyncIterator[Database]:
 async def worker(settings: Settings) -> int:
     """Deliver the outbox until SIGTERM or SIGINT; what is in flight is finished first."""
     state = create_app(settings).state
-    database = Database(settings.database_url, pool_size=WORKER_CONNECTIONS)
+    database = Database(
+        settings.database_url, pool_size=WORKER_CONNECTIONS, schema=settings.database_schema
+    )
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)

@@ -159,6 +159,7 @@ def _assemble(
     state.database = Database(
         settings.database_url,
         pool_size=max(1, settings.database_pool_size // settings.web_concurrency),
+        schema=settings.database_schema,
     )
     state.readiness = Readiness(state.database.ready)
     state.throttle = Throttle(

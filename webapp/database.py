@@ -64,12 +64,15 @@ DATABASE_ERRORS: tuple[type[Exception], ...] = (
 )
 
 
-def tortoise_config(database_url: str, *, pool_size: int = 5) -> dict[str, Any]:
-    """Tortoise's configuration for ``sqlite://path`` or a PostgreSQL URL as libpq takes it."""
+def tortoise_config(database_url: str, *, pool_size: int = 5, schema: str = "") -> dict[str, Any]:
+    """Tortoise's configuration for ``sqlite://path`` or a PostgreSQL URL as libpq takes it.
+
+    With a ``schema``, every name that our statements have is looked for there and nowhere else.
+    """
     parts = urlsplit(database_url)
     connection = _sqlite(parts.netloc + parts.path) if parts.scheme == "sqlite" else None
     return {
-        "connections": {"default": connection or _postgres(database_url, pool_size)},
+        "connections": {"default": connection or _postgres(database_url, pool_size, schema)},
         "apps": APPS,
         "use_tz": True,
         "timezone": "UTC",
@@ -81,8 +84,9 @@ def _sqlite(path: str) -> dict[str, Any]:
     return {"engine": "webapp.connections.sqlite", "credentials": {"file_path": path, **pragmas}}
 
 
-def _postgres(url: str, pool_size: int) -> dict[str, Any]:
+def _postgres(url: str, pool_size: int, schema: str) -> dict[str, Any]:
     said = libpq.parameters(url)
+    search_path = {"search_path": schema} if schema else {}
     startup = {name: said[name] for name in ("application_name", "options") if name in said}
     credentials = {
         "host": libpq.hosts(said) or None,
@@ -100,7 +104,7 @@ def _postgres(url: str, pool_size: int) -> dict[str, Any]:
         "reset": _as_it_is,
         # Poolers refuse most startup parameters; what the URL says of them is the operator's.
         "server_settings": {"application_name": "signup"} | startup,
-        "session_settings": SESSION_SETTINGS,
+        "session_settings": SESSION_SETTINGS | search_path,
     }
     return {"engine": "webapp.connections.asyncpg", "credentials": credentials}
 
@@ -137,8 +141,9 @@ CONFIG = tortoise_config("sqlite://:memory:")
 class Database:
     """The process's connections. Tortoise's models find them by themselves while it is open."""
 
-    def __init__(self, database_url: str, *, pool_size: int = 5) -> None:
-        self.config = tortoise_config(database_url, pool_size=pool_size)
+    def __init__(self, database_url: str, *, pool_size: int = 5, schema: str = "") -> None:
+        self.schema = schema
+        self.config = tortoise_config(database_url, pool_size=pool_size, schema=schema)
         self.context = TortoiseContext()
 
     async def open(self) -> None:
@@ -156,13 +161,15 @@ class Database:
         return self.context.db()
 
     async def migrate(self) -> list[str]:
-        """Apply what is missing: the names of the migrations applied.
+        """Apply what is missing, in our schema, made first: the names of the migrations applied.
 
         Everything happens in one transaction behind a lock, so that two releases at once, or one
         that is killed, leave a whole schema.
         """
         async with in_transaction() as transaction:
             await serialise("migrate")
+            if self.schema:
+                await _make_schema(transaction, self.schema)
             return await _migrate(transaction)
 
     async def missing_migrations(self) -> list[str]:
@@ -179,11 +186,32 @@ class Database:
         return [key.name for key in applied if key not in executor.loader.graph.nodes]
 
     async def ready(self) -> bool:
-        """Whether the database answers and has every migration."""
+        """Whether the database takes writes and has every migration."""
         try:
-            return not await self.missing_migrations()
+            return not (await self.read_only() or await self.missing_migrations())
         except DATABASE_ERRORS:
             return False
+
+    async def read_only(self) -> bool:
+        """Whether PostgreSQL takes no writes: a standby, or told so.
+
+        SQLite raises one of ``DATABASE_ERRORS`` where the file takes none.
+        """
+        if self.connection.capabilities.dialect == "postgres":
+            sql = "SELECT current_setting('transaction_read_only') AS answer"
+            [row] = await self.connection.execute_query_dict(sql)
+            return bool(row["answer"] == "on")
+        async with in_transaction() as transaction:
+            await transaction.execute_query("PRAGMA user_version = 0")  # a write of no change
+            await transaction.rollback()
+        return False
+
+
+async def _make_schema(connection: BaseDBAsyncClient, name: str) -> None:
+    """Unless it is there: then we need no right to make one."""
+    [there] = await connection.execute_query_dict("SELECT to_regnamespace($1) AS oid", [name])
+    if there["oid"] is None:
+        await connection.execute_script(f'CREATE SCHEMA "{name}"')
 
 
 async def _migrate(connection: BaseDBAsyncClient) -> list[str]:
@@ -200,6 +228,13 @@ async def _migrate(connection: BaseDBAsyncClient) -> list[str]:
     return applied
 
 
+# PostgreSQL's locks are the whole database's, so one in a schema of our own has another number.
+LOCK = (
+    "SELECT pg_advisory_xact_lock(hashtextextended($1,"
+    " coalesce(hashtext(nullif(current_schema(), 'public')), 0)))"
+)
+
+
 async def serialise(key: str) -> None:
     """Let no other transaction past this line with the same ``key`` until the one open here ends.
 
@@ -209,7 +244,6 @@ async def serialise(key: str) -> None:
     """
     connection = get_connection("default")
     if connection.capabilities.dialect == "postgres":
-        lock = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
-        await connection.execute_query(lock, [key])
+        await connection.execute_query(LOCK, [key])
     else:
         await connection.execute_query("PRAGMA user_version = 0")

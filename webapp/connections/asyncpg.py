@@ -49,7 +49,7 @@ class Connection(asyncpg.Connection):
         status = await self.execute(f"SELECT {columns or 1} WHERE pg_backend_pid() = {told}")
         self.pooled = status == "SELECT 0"
         if self.pooled:
-            self.opening = "".join(f"SET LOCAL {name} = {settings[name]};" for name in settings)
+            self.opening = "".join(f"SET LOCAL {name} = '{settings[name]}';" for name in settings)
         return not self.pooled
 
 

@@ -11,11 +11,13 @@ from webapp.settings import Settings
 
 async def examine(settings: Settings) -> AsyncIterator[str]:
     """What is wrong with the database, a line for each fault."""
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, schema=settings.database_schema)
     await database.open()
     try:
         for line in await mismatches(database):
             yield f"DATABASE_URL: {line}"
+        if await database.read_only():
+            yield "DATABASE_URL: takes no writes: a standby, or default_transaction_read_only is on"
     except UNUSABLE as error:
         yield f"DATABASE_URL: {_said(settings, _root(error))}"
     finally:

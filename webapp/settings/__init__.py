@@ -49,6 +49,11 @@ class Settings:
         development="sqlite://app.sqlite3",
         secret=True,
     )
+    database_schema: str = setting(
+        "the PostgreSQL schema that all our tables are in, made by `migrate`",
+        values.schema,
+        Derived("`public`, or where the role's `search_path` leads"),
+    )
     # Two dynos of 8, a worker, a release and a look by hand fit the 20 of the smallest databases.
     database_pool_size: int = setting(
         "the most connections to PostgreSQL of one `web`, which its processes share; each has at "

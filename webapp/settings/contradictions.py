@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from webapp.connections import libpq
 from webapp.segments import segments, spellings
 from webapp.settings import urls
 from webapp.settings.declaration import missing
@@ -16,6 +17,12 @@ def contradictions(settings: "Settings") -> Iterator[tuple[str, str]]:
     """The variables at fault, and what is wrong with each."""
     development = settings.development
     yield from missing(settings, development=development)
+    if settings.database_schema and not settings.database_url.startswith(libpq.SCHEMES):
+        yield "DATABASE_SCHEMA", "is for PostgreSQL alone"
+    elif settings.database_schema and "search_path" in libpq.parameters(settings.database_url).get(
+        "options", ""
+    ):
+        yield "DATABASE_SCHEMA", "contradicts the search_path in DATABASE_URL: leave one out"
     if settings.verify_provider == "sandbox" and not development:
         yield "VERIFY_PROVIDER", "sandbox is for development only"
     hook = urlsplit(settings.webhook_url)

@@ -75,6 +75,13 @@ def seconds(most: float) -> Callable[[str], float]:
     return read
 
 
+def schema(text: str) -> str:
+    """The name of a schema in PostgreSQL, one that needs no quotes."""
+    if not re.fullmatch("(?!pg_)[a-z_][a-z0-9_]{0,62}", text):
+        raise ValueError("must be lower-case letters, digits and _, and not begin with pg_")
+    return text
+
+
 def secret(text: str) -> str:
     """A key that nobody guesses."""
     if len(text) < SECRET_LENGTH or len(set(text)) < SECRET_VARIETY:
