@@ -16,5 +16,5 @@ VIEW = """
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0010_passkeys")]
+    dependencies = [("accounts", "0012_usage")]
     operations = [ops.RunSQL(VIEW, "DROP VIEW verified_people")]
