@@ -279,10 +279,10 @@ async def test_a_carrier_may_try_for_days_with_pauses_that_grow(webhook: Any, cl
     while await OutboxMessage.exists(state="queued"):
         if await outbox.deliver():
             times.append(clock() - began)
-        clock.advance(60)
+        clock.advance(300)
     assert timedelta(days=3) < times[-1] < timedelta(days=3, hours=8)
     pauses = [later - sooner for sooner, later in pairwise(times)]
-    assert max(pauses) <= 6 * HOUR * 1.25 + timedelta(minutes=1)
+    assert max(pauses) <= 6 * HOUR * 1.25 + timedelta(minutes=5)
     assert 15 < len(times) < 40
 
 
