@@ -26,6 +26,7 @@ KNOWS: dict[str, set[str]] = {
     "development": {"providers", "sandbox", "settings"},
     "routes": {"clients", "pages"},
     "schema": {"database"},
+    "operate": {"accounts", "database", "settings", "web"},
     "clients": {"accounts", "database", "providers", "settings", "web"},
     "pages": {"accounts", "providers!", "web"},
     "accounts": {"providers!", "database", "segments"},

@@ -32,7 +32,9 @@ class Statements(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         sql, values = record.args or ("", None)
         if re.match("SELECT|INSERT|UPDATE|DELETE", str(sql)):
-            self.seen.setdefault(str(sql), list(values or []))  # type: ignore[call-overload]
+            rows = list(values or [])  # type: ignore[call-overload]
+            batch = bool(rows) and isinstance(rows[0], list)
+            self.seen.setdefault(str(sql), rows[0] if batch else rows)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The commands: dev, web, migrate, worker, doctor, keys."""
+"""The commands of `python -m webapp`."""
 
 import argparse
 import asyncio
@@ -14,6 +14,7 @@ import structlog
 import uvloop
 
 from webapp import server
+from webapp.accounts.history.recorder import writing
 from webapp.accounts.sending.delivery import delivering
 from webapp.app import create_app, utcnow
 from webapp.clients.oidc.keys import Keyring
@@ -37,6 +38,8 @@ def main() -> None:
             _run(worker)
         case "doctor":
             _run(doctor)
+        case "story":
+            _run(partial(story, typed=options.number))
         case "keys":
             _run(partial(rotate_keys, at_once=options.at_once))
 
@@ -53,6 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "doctor", help="check a deployment: exit status 1 and a line for each fault"
     )
+    commands.add_parser(
+        "story", help="what happened to a phone number in the last 30 days, and why"
+    ).add_argument("number", help="with its country code: +447400123456")
     keys = commands.add_parser("keys", help="the keys that sign tokens for your applications")
     rotate = keys.add_subparsers(dest="action", required=True).add_parser(
         "rotate", help="sign with a new key; the old one is published for another day"
@@ -118,6 +124,19 @@ async def _database(settings: Settings, doing: str) -> AsyncIterator[Database]:
         await database.close()
 
 
+async def story(settings: Settings, *, typed: str) -> int:
+    """Print what happened to a phone number."""
+    from webapp.operate.story import NotANumber, read_number, tell  # noqa: PLC0415 - see doctor
+
+    try:
+        phone = read_number(typed)
+    except NotANumber as error:
+        sys.exit(str(error))
+    async with _database(settings, "read"):
+        _say("\n".join(await tell(phone, settings.secret_key, utcnow())))
+    return 0
+
+
 async def worker(settings: Settings) -> int:
     """Deliver the outbox until SIGTERM or SIGINT; what is in flight is finished first."""
     state = create_app(settings).state
@@ -130,7 +149,7 @@ async def worker(settings: Settings) -> int:
     await database.open()
     await log_mismatches(database)
     try:
-        async with delivering(state.outbox):
+        async with writing(state.history), delivering(state.outbox):
             await stopping.wait()
     finally:
         await state.providers.aclose()

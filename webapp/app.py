@@ -22,6 +22,7 @@ from starlette.routing import BaseRoute, Route
 from webapp.accounts.challenges.ceremonies import RelyingParty
 from webapp.accounts.events import Unheard
 from webapp.accounts.forms import EXPECTED_CODE_LENGTH
+from webapp.accounts.history.recorder import History, writing
 from webapp.accounts.journeys.site import Site
 from webapp.accounts.people.passwords import Hasher
 from webapp.accounts.policy.rules import (
@@ -180,14 +181,18 @@ def _assemble(
     spending = SpendingLimits(
         settings.sends_per_phone, settings.sends_per_hour, settings.prefix_brake
     )
+    state.history = History(settings.secret_key, ports.clock)
     state.outbox = Outbox(
-        _carriers(state.providers, spending), ports.clock, (purge, clients_purge.purge)
+        _carriers(state.providers, spending, state.history),
+        ports.clock,
+        (purge, clients_purge.purge),
     )
     state.site = Site(
         verifier=state.providers.verifier,
         outbox=state.outbox,
         emails=_email_writer(settings, templates),
         events=Webhooks(state.outbox) if settings.webhook_url else Unheard(),
+        history=state.history,
         hasher=Hasher(hash_threads(settings)),
         breaches=state.providers.passwords,
         spending=spending,
@@ -219,9 +224,11 @@ def _email_writer(settings: Settings, templates: Templates) -> EmailWriter | Non
     return EmailWriter(templates.html, settings.base_url) if settings.smtp_url else None
 
 
-def _carriers(providers: Providers, spending: SpendingLimits) -> dict[MessageChannel, Carrier]:
+def _carriers(
+    providers: Providers, spending: SpendingLimits, history: History
+) -> dict[MessageChannel, Carrier]:
     carriers: dict[MessageChannel, Carrier] = {
-        MessageChannel.TEXT: TextCarrier(providers.messenger, spending)
+        MessageChannel.TEXT: TextCarrier(providers.messenger, spending, history)
     }
     if providers.mailer:
         carriers[MessageChannel.EMAIL] = EmailCarrier(providers.mailer)
@@ -266,6 +273,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         await state.database.open()
         stack.push_async_callback(state.database.close)
+        await stack.enter_async_context(writing(state.history))
         stack.push_async_callback(state.providers.aclose)
         stack.push_async_callback(state.throttle.aclose)
         stack.callback(state.site.hasher.close)

@@ -25,6 +25,7 @@ MODELS = [  # the modules that have a table each
     "webapp.accounts.challenges.verifications",
     "webapp.accounts.challenges.links",
     "webapp.accounts.challenges.entries",
+    "webapp.accounts.history.events",
     "webapp.accounts.policy.usage",
     "webapp.accounts.policy.password_checks",
     "webapp.accounts.sending.outbox",

@@ -8,6 +8,7 @@ from typing import Any, Protocol, Self
 from phonenumbers import SUPPORTED_REGIONS
 
 from webapp.accounts.challenges import codes
+from webapp.accounts.history.reasons import Reason
 from webapp.accounts.people import emails, phones, strength
 from webapp.accounts.people.letters import one_line
 
@@ -17,6 +18,20 @@ LONGEST_URL = 2048
 LONGEST = 1000  # characters read of any answer: composing letters takes the square of their number
 LONGEST_CREDENTIAL = 16_384  # a passkey's answer; one that is attested has certificates in it
 EXPECTED_CODE_LENGTH = 6
+
+INVALID = {  # by field, in the history
+    "name": Reason.FORM_NAME,
+    "email": Reason.FORM_EMAIL,
+    "country": Reason.FORM_COUNTRY,
+    "phone": Reason.FORM_PHONE,
+    "password": Reason.FORM_PASSWORD,
+    "code": Reason.FORM_CODE,
+}
+UNUSABLE = {  # by what is wrong with a number
+    "landline": Reason.FORM_LANDLINE,
+    "premium": Reason.FORM_SPECIAL_RATE,
+    "country": Reason.FORM_NOT_SERVED,
+}
 
 
 class Typed(Protocol):
@@ -44,6 +59,11 @@ class Form:
     @property
     def valid(self) -> bool:
         return not self.errors
+
+    @property
+    def refusal(self) -> Reason:
+        """The first error of a form that is not valid, for the history."""
+        return INVALID.get(next(iter(self.errors)), Reason.FORM_OTHER)
 
     def blame(self, words: str, name: str | None) -> None:
         """Say ``words`` beside the field ``name``; about the whole step if the form has none."""
@@ -85,6 +105,27 @@ class PhoneForm(Form):
     country: str = ""
     phone: str = ""
     number: phones.Phone | None = field(default=None, kw_only=True)
+    unusable: str = field(default="", kw_only=True)  # why the number is
+
+    @property
+    def known_country(self) -> str:
+        """The country that was chosen, if there is such a one."""
+        return self.country if self.country in SUPPORTED_REGIONS else ""
+
+    @property
+    def readable_number(self) -> str:
+        """The number in E.164, also if it is one that we do not text; empty if there is none."""
+        try:
+            return phones.parse(self.phone, self.country).e164
+        except phones.UnusableNumber as error:
+            return error.e164
+
+    @property
+    def refusal(self) -> Reason:
+        first = super().refusal
+        if first is not Reason.FORM_PHONE:
+            return first
+        return UNUSABLE.get(self.unusable, first)
 
     @classmethod
     def parse(cls, form: Typed, allowed: frozenset[str] = frozenset()) -> Self:
@@ -103,7 +144,7 @@ class PhoneForm(Form):
         try:
             self.number = phones.parse(self.phone, self.country, allowed)
         except phones.UnusableNumber as error:
-            self.errors["phone"] = str(error)
+            self.errors["phone"], self.unusable = str(error), error.why
 
 
 @dataclass

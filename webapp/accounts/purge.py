@@ -10,6 +10,7 @@ from webapp.accounts.challenges.entries import Entry
 from webapp.accounts.challenges.links import Link
 from webapp.accounts.challenges.passkey_challenges import PasskeyChallenge
 from webapp.accounts.challenges.verifications import Purpose, Verification
+from webapp.accounts.history.events import EVENTS_KEPT, PhoneEvent
 from webapp.accounts.people.remembered_browsers import RememberedBrowser
 from webapp.accounts.people.sessions import Session
 from webapp.accounts.people.users import User
@@ -51,6 +52,7 @@ async def purge(now: datetime) -> dict[str, int]:
         ),
         "usage": await delete(Usage.filter(started_at__lt=now - DAY, newest_at__lt=now - DAY)),
         "passkey_challenges": await delete(PasskeyChallenge.filter(expires_at__lte=now)),
+        "phone_events": await delete(PhoneEvent.filter(at__lt=now - EVENTS_KEPT)),
         "links": await delete(Link.filter(expires_at__lt=now - LINKS_KEPT)),
         "messages": await delete(OutboxMessage.filter(done_at__lt=now - OUTBOX_KEPT))
         + await delete(OutboxMessage.filter(done_at=None, created_at__lt=now - UNDELIVERED_KEPT)),

@@ -29,6 +29,15 @@ async def run(sql: str, *values: object) -> Sequence[Row]:
     return await connection.execute_query_dict(sql, list(values))
 
 
+async def write_many(sql: str, rows: Sequence[Sequence[object]]) -> None:
+    """Run a write once for each of ``rows``, in one round trip on PostgreSQL."""
+    connection = get_connection("default")
+    if connection.capabilities.dialect == "sqlite":
+        sql = _for_sqlite(sql)
+    if rows:
+        await connection.execute_many(sql, [list(row) for row in rows])
+
+
 async def add(model: Model) -> None:
     """Save a new row. Where the database numbers its rows, the model has its number afterwards."""
     columns, sql = _insert(type(model))

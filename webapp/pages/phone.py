@@ -37,7 +37,7 @@ async def submit(request: Request) -> Response:
     if not form.number:
         return render(request, user, form)
     try:
-        await throttle(request, "resends")
+        await throttle(request, "resends", form=form)
         pending = await change_phone(site, user, pending, form.number)
     except USER_ERRORS as error:
         return render(request, user, form, problem(error))

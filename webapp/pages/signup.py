@@ -52,7 +52,7 @@ async def submit(request: Request) -> Response:
     form = SignupForm.read(await posted(request))
     form.return_to = state.return_to(request, form.return_to)
     try:
-        await throttle(request, "forms")
+        await throttle(request, "forms", form=form)
     except Throttled as error:
         return render(request, form, problem(error))
     form.check(site.countries, site.name)
@@ -62,7 +62,7 @@ async def submit(request: Request) -> Response:
         return render(request, form)
     browser = Browser(request.headers.get("user-agent", ""), form.return_to)
     try:
-        await throttle(request, "signups")
+        await throttle(request, "signups", form=form)
         signed_up = await sign_up(site, form, visitor, browser)
     except USER_ERRORS as error:
         return render(request, form, problem(error))

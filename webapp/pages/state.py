@@ -5,6 +5,7 @@ from typing import cast
 
 from starlette.requests import Request
 
+from webapp.accounts.history.recorder import History
 from webapp.accounts.journeys.site import Site
 from webapp.web.cookies import TokenCookie
 from webapp.web.readiness import Readiness
@@ -14,6 +15,10 @@ from webapp.web.throttle import Throttle
 
 def site(request: Request) -> Site:
     return cast(Site, request.app.state.site)
+
+
+def history(request: Request) -> History:
+    return cast(History, request.app.state.history)
 
 
 def cookie(request: Request) -> TokenCookie:

@@ -17,6 +17,7 @@ from webapp.accounts.people import sessions
 from webapp.accounts.people.sessions import Owner, Stage, Visitor
 from webapp.accounts.policy.rules import Throttled
 from webapp.pages import state
+from webapp.pages.history import record_invalid, record_throttled
 from webapp.pages.words import TOLD, Problem
 from webapp.web.form import posted
 from webapp.web.templates import page
@@ -77,7 +78,10 @@ def asks_password(request: Request, owner: Owner) -> bool:
 async def find_visitor(request: Request, stage: Stage = Stage.OPEN) -> Visitor | None:
     """The person whose browser this is, if the session is at ``stage``."""
     token = state.cookie(request).read(request)
-    return await sessions.visitor(token, state.site(request).clock(), stage) if token else None
+    visitor = await sessions.visitor(token, state.site(request).clock(), stage) if token else None
+    if visitor:
+        request.state.phone = visitor.user.phone  # whom the history is told of
+    return visitor
 
 
 async def require_visitor(request: Request) -> Visitor:
@@ -127,10 +131,14 @@ def is_done(visitor: Visitor) -> bool:
     return bool(visitor.user.verified_at) or visitor.verification.outcome is Outcome.EMAIL_TAKEN
 
 
-async def throttle(request: Request, rule: str, key: str = "") -> None:
-    """Count this request for ``key``, by default the visitor's networks. Raises ``Throttled``."""
+async def throttle(request: Request, rule: str, key: str = "", *, form: Form | None = None) -> None:
+    """Count this request for ``key``, by default the visitor's networks. Raises ``Throttled``.
+
+    ``form`` is the one that was sent, if it has a number.
+    """
     keys = (key,) if key else state.networks(request)
     if wait := await state.throttle(request).hit(rule, *keys):
+        record_throttled(request, rule, form)
         raise Throttled(timedelta(seconds=wait))
 
 
@@ -143,6 +151,8 @@ def form_page(
     problem: Problem | None = None,
 ) -> Response:
     """The step ``template`` with its form, and the status that the errors or ``problem`` have."""
+    if not (problem or form.valid):
+        record_invalid(request, form)
     return page(
         request,
         template,

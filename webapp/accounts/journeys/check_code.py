@@ -15,7 +15,9 @@ from tortoise.transactions import in_transaction
 from webapp.accounts.challenges import entries, verifications
 from webapp.accounts.challenges.entries import Answer
 from webapp.accounts.challenges.verifications import CheckClaim, Verification
+from webapp.accounts.history.reasons import Reason, Refusal
 from webapp.accounts.journeys.prove_phone import is_over
+from webapp.accounts.journeys.refusals import refusals
 from webapp.accounts.journeys.site import Site
 from webapp.accounts.policy import limits
 from webapp.accounts.policy.rules import CODE_LIFETIME, ChecksSpent
@@ -26,16 +28,20 @@ POLL = 0.1  # seconds between looks for the answer that another request waits fo
 MARGIN = timedelta(seconds=1)  # for what a request does besides its call to the vendor
 
 
-class WrongCode(Exception):
+class WrongCode(Refusal):
     """The code is not the one we sent; ``left`` checks remain."""
+
+    reason = Reason.CODE_WRONG
 
     def __init__(self, left: int) -> None:
         super().__init__()
         self.left = left
 
 
-class CodeExpired(Exception):
+class CodeExpired(Refusal):
     """The code no longer counts: too old, replaced, over at the vendor, or never sent."""
+
+    reason = Reason.CODE_EXPIRED
 
 
 class Check(Enum):
@@ -51,6 +57,11 @@ async def check_code(site: Site, verification: Verification, code: str) -> Check
     Only the first request with this code claims a check and asks the vendor. The others wait for
     its answer. Raises ``WrongCode``, ``CodeExpired``, ``LimitExceeded`` or ``ProviderError``.
     """
+    with refusals(site, verification.phone):
+        return await _check(site, verification, code)
+
+
+async def _check(site: Site, verification: Verification, code: str) -> Check:
     hashed = entries.code_hash(verification, code, site.secret_key)
     while not await _claim(site, verification, hashed):
         match await _answer_to_another(site, verification, hashed):

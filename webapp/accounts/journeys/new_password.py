@@ -2,13 +2,16 @@
 
 import structlog
 
+from webapp.accounts.history.reasons import Reason, Refusal
 from webapp.accounts.journeys.site import Site
 
 log = structlog.get_logger(__name__)
 
 
-class BreachedPassword(Exception):
+class BreachedPassword(Refusal):
     """The password is known from a breach, so guessers try it (ASVS 6.2.12)."""
+
+    reason = Reason.FORM_BREACHED
 
 
 async def refuse_breached(site: Site, password: str) -> None:

@@ -11,6 +11,8 @@ from tortoise.transactions import in_transaction
 
 from webapp.accounts.challenges import verifications
 from webapp.accounts.challenges.verifications import Outcome, Verification
+from webapp.accounts.history.reasons import Reason
+from webapp.accounts.journeys.refusals import refusals
 from webapp.accounts.journeys.site import SignupOver, Site, tells_database_errors
 from webapp.accounts.people import users
 from webapp.accounts.people.phones import Phone
@@ -45,18 +47,22 @@ async def send_code(site: Site, user: User, verification: Verification, channel:
 
     The send was claimed before. Raises ``LimitExceeded`` or ``ProviderError``.
     """
-    reserved = await _reserve(site, verification)
+    site.history.record(Reason.ASKED, verification.phone, channel=channel)
+    with refusals(site, verification.phone, channel):
+        reserved = await _reserve(site, verification)
     try:
-        sent = await site.verifier.send(
-            verification.phone,
-            email=user.email,
-            channel=channel,
-            reference=verification.reference or None,
-            account=user.vendor_account or None,
-        )
+        with refusals(site, verification.phone, channel):
+            sent = await site.verifier.send(
+                verification.phone,
+                email=user.email,
+                channel=channel,
+                reference=verification.reference or None,
+                account=user.vendor_account or None,
+            )
     except ProviderError as error:
         await _record_failure(site, verification, reserved, error)
         raise
+    site.history.record(Reason.SENT, verification.phone, channel=channel)
     await verifications.record_sent(verification, sent.reference, site.clock())
     if sent.account and sent.account != user.vendor_account:
         await users.save_vendor_account(user, verification.phone, sent.account)
@@ -101,13 +107,19 @@ async def resend_code(
     have that number's phone sent the code. Raises ``LimitExceeded`` or ``ProviderError``.
     """
     now = site.clock()
-    async with in_transaction():
-        if is_over(site, verification, now):
-            verification = await verifications.begin_again(verification, site.verifier.name, now)
-        else:
-            await verifications.claim_send(verification, now)
+    with refusals(site, verification.phone, channel):
+        verification = await _claim_send(site, verification, now)
     await send_code(site, user, verification, channel)
     return verification
+
+
+async def _claim_send(site: Site, verification: Verification, now: datetime) -> Verification:
+    """Claim one more send of this code, or the first of another. Raises ``LimitExceeded``."""
+    async with in_transaction():
+        if is_over(site, verification, now):
+            return await verifications.begin_again(verification, site.verifier.name, now)
+        await verifications.claim_send(verification, now)
+        return verification
 
 
 async def catch_up(site: Site, user: User, verification: Verification) -> Verification:

@@ -8,6 +8,7 @@ from tortoise.transactions import in_transaction
 from webapp.accounts.challenges import verifications
 from webapp.accounts.challenges.verifications import Purpose, Verification
 from webapp.accounts.forms import SigninForm
+from webapp.accounts.history.reasons import Reason, Refusal
 from webapp.accounts.journeys import prove_phone
 from webapp.accounts.journeys.check_code import (
     Check,
@@ -16,6 +17,7 @@ from webapp.accounts.journeys.check_code import (
     clear_counts,
     record_right,
 )
+from webapp.accounts.journeys.refusals import refusals
 from webapp.accounts.journeys.site import Site, tells_database_errors
 from webapp.accounts.people import emails, remembered_browsers, sessions, users
 from webapp.accounts.people.sessions import Browser, Stage
@@ -28,8 +30,10 @@ from webapp.providers import ProviderError
 log = structlog.get_logger(__name__)
 
 
-class WrongPassword(Exception):
+class WrongPassword(Refusal):
     """No verified account has this email and this password."""
+
+    reason = Reason.PASSWORD_WRONG
 
 
 class SignedIn(NamedTuple):
@@ -61,17 +65,19 @@ async def sign_in(site: Site, form: SigninForm, browser: Browser, remembered: st
     is_known = await remembered_browsers.is_remembered(remembered, user.id if user else 0, now)
     # Strangers who enter wrong passwords must not lock the owner out of a remembered browser.
     key = password_checks.key_of(remembered if is_known else email, site.secret_key)
-    await password_checks.claim(key, now)
-    right = await site.hasher.verify(
-        form.password, user.password_hash if user else site.hasher.nobody
-    )
-    if not (user and right):
-        log.info("password_wrong", user=user.id if user else None)
-        raise WrongPassword
+    with refusals(site, user.phone if user else ""):
+        await password_checks.claim(key, now)
+        right = await site.hasher.verify(
+            form.password, user.password_hash if user else site.hasher.nobody
+        )
+        if not (user and right):
+            log.info("password_wrong", user=user.id if user else None)
+            raise WrongPassword
     await password_checks.forget(key)
     await _renew_hash(site, user, form.password)
     if is_known:
         log.info("signed_in", user=user.id, remembered=True)
+        site.history.record(Reason.SIGNED_IN, user.phone)
         return SignedIn(user, await sessions.open_session(user.id, now, browser=browser))
     return await _ask_for_code(site, user, browser)
 
@@ -125,6 +131,7 @@ async def enter_code(
     else:
         return CodeEntered(token)
     log.info("signed_in", user=user.id, remembered=False)
+    site.history.record(Reason.SIGNED_IN, user.phone)
     if not remember:
         return CodeEntered(token)
     return CodeEntered(token, await remembered_browsers.remember(user.id, site.clock()))

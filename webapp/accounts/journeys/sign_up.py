@@ -17,6 +17,7 @@ from webapp.accounts.challenges import verifications
 from webapp.accounts.challenges.verifications import Outcome, Verification
 from webapp.accounts.events import AccountEvent
 from webapp.accounts.forms import SignupForm
+from webapp.accounts.history.reasons import Reason
 from webapp.accounts.journeys import confirm_email, prove_phone
 from webapp.accounts.journeys.check_code import (
     Check,
@@ -26,6 +27,7 @@ from webapp.accounts.journeys.check_code import (
     record_right,
 )
 from webapp.accounts.journeys.new_password import refuse_breached
+from webapp.accounts.journeys.refusals import refusals
 from webapp.accounts.journeys.site import SignupOver, Site, tells_database_errors
 from webapp.accounts.people import emails, sessions, users
 from webapp.accounts.people.sessions import UNKNOWN_BROWSER, Browser, Visitor
@@ -66,8 +68,9 @@ async def sign_up(
     Raises ``LimitExceeded`` or ``ProviderError``, after which the same form can be sent again,
     ``BreachedPassword`` and ``SignupOver``.
     """
-    await refuse_breached(site, form.password)
-    password_hash = await _hash(site, form)
+    with refusals(site, form.profile()["phone"]):
+        await refuse_breached(site, form.password)
+        password_hash = await _hash(site, form)
     if visitor and _is_same_person(form, visitor.user):
         if visitor.verification.outcome is Outcome.EMAIL_TAKEN:
             raise SignupOver
@@ -148,10 +151,11 @@ async def _begin(
     """Raises ``IntegrityError`` where another sign-up has ``digest``."""
     now = site.clock()
     user = User(**form.profile(), password_hash=password_hash, signup_digest=digest, created_at=now)
-    async with in_transaction():
-        await users.insert(user)
-        token = await sessions.open_session(user.id, now, browser=browser)
-        verification = await verifications.begin(user.id, user.phone, site.verifier.name, now)
+    with refusals(site, user.phone):
+        async with in_transaction():
+            await users.insert(user)
+            token = await sessions.open_session(user.id, now, browser=browser)
+            verification = await verifications.begin(user.id, user.phone, site.verifier.name, now)
     log.info("signed_up", user=user.id, verification=verification.id)
     return SignedUp(user, verification, token)
 
@@ -224,6 +228,7 @@ async def _confirm(
             await verifications.record_email_conflict(verification)
         await clear_counts(site, verification)
         log.info("email_taken", user=user.id, verification=verification.id)
+        site.history.record(Reason.EMAIL_TAKEN, verification.phone)
         raise EmailTaken from error
     if not claimed:  # the number was changed while the vendor was asked
         raise SignupOver
@@ -231,6 +236,7 @@ async def _confirm(
     site.outbox.wake()
     await clear_counts(site, verification)
     log.info("verified", user=user.id, verification=verification.id)
+    site.history.record(Reason.VERIFIED, verification.phone)
 
 
 async def _enter_own_account(
@@ -251,6 +257,7 @@ async def _enter_own_account(
     await clear_counts(site, verification)
     user.verified_at = account.verified_at
     log.info("signed_in_by_sign_up", user=account.id)
+    site.history.record(Reason.SIGNED_IN, verification.phone)
     return True
 
 

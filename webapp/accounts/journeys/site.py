@@ -10,6 +10,7 @@ import structlog
 
 from webapp.accounts.challenges.ceremonies import RelyingParty
 from webapp.accounts.events import Events
+from webapp.accounts.history.recorder import History
 from webapp.accounts.people.passwords import Hasher
 from webapp.accounts.policy.rules import RETRY_AFTER, DatabaseAway, SpendingLimits
 from webapp.accounts.sending.delivery import Outbox
@@ -31,6 +32,7 @@ class Site:
     outbox: Outbox
     emails: EmailWriter | None  # None: no mail server, so nothing that needs an email is offered
     events: Events
+    history: History
     hasher: Hasher
     breaches: BreachedPasswords
     spending: SpendingLimits

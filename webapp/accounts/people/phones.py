@@ -43,7 +43,14 @@ REASONS = {
 
 
 class UnusableNumber(ValueError):
-    """Not a number we can text; its argument is a sentence for the person."""
+    """Not a number we can text; its text is a sentence for the person.
+
+    ``why`` is the key of that sentence in ``WORDS``, and ``e164`` the number if it is one in use.
+    """
+
+    def __init__(self, words: str, why: str, e164: str) -> None:
+        super().__init__(words)
+        self.why, self.e164 = why, e164
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +70,15 @@ def parse(typed: str, country: str, allowed: frozenset[str] = frozenset()) -> Ph
     if not typed:
         raise _unusable("missing", country)
     number = _read(typed, country)
-    _refuse_special(number, country)
+    e164 = phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    _refuse_special(number, country, e164)
     region = phonenumbers.region_code_for_number(number) or ""
     if region not in SUPPORTED_REGIONS:
         raise _unusable("impossible", country)
     served = region_served(number, region, allowed)
     if not served:
-        raise _unusable("country", region, where=place(region))
-    return Phone(phonenumbers.format_number(number, PhoneNumberFormat.E164), served)
+        raise _unusable("country", region, where=place(region), e164=e164)
+    return Phone(e164, served)
 
 
 def is_international(typed: str) -> bool:
@@ -116,20 +124,23 @@ def _refuse_abroad(typed: str, country: str) -> None:
             raise _unusable("abroad", country, f"+{number.country_code}", place(region))
 
 
-def _refuse_special(number: PhoneNumber, country: str) -> None:
+def _refuse_special(number: PhoneNumber, country: str, e164: str) -> None:
     kind = phonenumbers.number_type(number)
     if kind == PhoneNumberType.FIXED_LINE:
-        raise _unusable("landline", country)
+        raise _unusable("landline", country, e164=e164)
     personal = kind == PhoneNumberType.PERSONAL_NUMBER and number.country_code == NORTH_AMERICA
     if kind not in TEXTABLE and not personal:
-        raise _unusable("premium", country)
+        raise _unusable("premium", country, e164=e164)
 
 
-def _unusable(reason: str, country: str, dial: str = "", where: str = "") -> UnusableNumber:
+def _unusable(
+    reason: str, country: str, dial: str = "", where: str = "", e164: str = ""
+) -> UnusableNumber:
     """The sentence for ``reason``, with an example of ``country``."""
     known = country if country in SUPPORTED_REGIONS else "US"
     dial = dial or f"+{DIALS[known]}"
-    return UnusableNumber(WORDS[reason].format(example=example(known), dial=dial, place=where))
+    words = WORDS[reason].format(example=example(known), dial=dial, place=where)
+    return UnusableNumber(words, reason, e164)
 
 
 def example(country: str) -> str:
@@ -159,6 +170,14 @@ def national(e164: str) -> str:
     """``e164`` as it is dialled at home."""
     number = phonenumbers.parse(e164)
     return str(phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL))
+
+
+UNKNOWN_COUNTRY = "ZZ"  # as Unicode's CLDR has it
+
+
+def country_of(e164: str) -> str:
+    """The ISO 3166 code of the country of ``e164``, or ``UNKNOWN_COUNTRY``."""
+    return phonenumbers.region_code_for_number(phonenumbers.parse(e164)) or UNKNOWN_COUNTRY
 
 
 def dialling_prefix(e164: str) -> str:

@@ -80,6 +80,11 @@ async def with_email(folded_email: str) -> User | None:
     return loaded(User, rows[0]) if rows else None
 
 
+async def verified_with_phone(phone: str) -> list[User]:
+    """The verified accounts with this number, the oldest first."""
+    return await User.filter(phone=phone, verified_at__not_isnull=True).order_by("id")
+
+
 async def save_password_hash(user: User, password_hash: str) -> None:
     """Replace the hash of the same password, unless the password was changed meanwhile."""
     await User.filter(id=user.id, password_hash=user.password_hash).update(

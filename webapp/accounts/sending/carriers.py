@@ -5,6 +5,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from webapp.accounts.history.reasons import Reason, reason_of
+from webapp.accounts.history.recorder import History
 from webapp.accounts.policy import limits, usage
 from webapp.accounts.policy.rules import SpendingLimits
 from webapp.accounts.policy.usage import Reservation
@@ -23,6 +25,7 @@ from webapp.providers import (
     ProviderError,
 )
 
+NOTICE = "notice"  # in the history: the channel of a text that is no code
 CLOCK_SKEW = timedelta(minutes=1)  # between us and the vendor, when its list is asked
 TEXT_VALID_FOR = timedelta(hours=4)  # in the vendor's queue; later it would only wake people
 SETTLED_AFTER = timedelta(seconds=30)  # a vendor may still act on a call after we hung up
@@ -88,8 +91,8 @@ class TextCarrier(Carrier):
 
     retries = RetryPolicy(final=(InvalidNumber, NotMobile, CountryNotServed, Blocked, OptedOut))
 
-    def __init__(self, messenger: Messenger, spending: SpendingLimits) -> None:
-        self._messenger, self._spending = messenger, spending
+    def __init__(self, messenger: Messenger, spending: SpendingLimits, history: History) -> None:
+        self._messenger, self._spending, self._history = messenger, spending, history
 
     async def reserve(
         self,
@@ -108,7 +111,15 @@ class TextCarrier(Carrier):
         return await self._messenger.find(message.to, message.body, since)
 
     async def send(self, message: OutboxMessage) -> str:
-        return await self._messenger.send(message.to, message.body, valid_for=TEXT_VALID_FOR)
+        try:
+            reference = await self._messenger.send(
+                message.to, message.body, valid_for=TEXT_VALID_FOR
+            )
+        except ProviderError as error:
+            self._history.record(reason_of(error), message.to, channel=NOTICE, detail=error.code)
+            raise
+        self._history.record(Reason.SENT, message.to, channel=NOTICE)
+        return reference
 
 
 class EmailCarrier(Carrier):

@@ -1,0 +1,138 @@
+"""The tables of the history: events of phones, kept for 30 days, and totals by day, kept for good.
+
+Both are written in batches by ``History``, outside of the requests that they tell of.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+
+from tortoise import fields
+from tortoise.indexes import Index
+from tortoise.models import Model
+from tortoise.transactions import in_transaction
+
+from webapp.accounts.statements import write_many
+
+EVENTS_KEPT = timedelta(days=30)
+ALL_DAYS = date(1970, 1, 1)
+"""The ``day`` of the row that sums up all days: counters that a scrape reads without a scan."""
+
+
+class PhoneEvent(Model):
+    """Something that happened to one phone, or that was refused to whoever entered it.
+
+    ``phone_key`` is a keyed hash of the number, empty where none could be read. Neither the number
+    nor the address is stored. ``times`` is how often it happened within one batch.
+    """
+
+    id = fields.BigIntField(primary_key=True)
+    at = fields.DatetimeField()
+    reason = fields.CharField(max_length=32)
+    channel = fields.CharField(max_length=8)
+    country = fields.CharField(max_length=2)
+    prefix = fields.CharField(max_length=16)
+    phone_key = fields.CharField(max_length=32)
+    detail = fields.CharField(max_length=32)  # the vendor's own error code
+    times = fields.IntField()
+
+    class Meta:
+        table = "phone_events"
+        indexes = (
+            Index(fields=("phone_key", "at")),
+            Index(fields=("at",)),
+        )
+
+
+class DailyTotal(Model):
+    """How often something happened on one day (UTC) in one country. Holds nothing personal.
+
+    ``money`` is in millionths of ``SPEND_CURRENCY``.
+    """
+
+    id = fields.BigIntField(primary_key=True)
+    day = fields.DateField()
+    country = fields.CharField(max_length=2)  # ISO 3166, or ZZ
+    channel = fields.CharField(max_length=8)  # of a message: sms, call, or notice; else empty
+    reason = fields.CharField(max_length=32)
+    count = fields.BigIntField()
+    money = fields.BigIntField()
+
+    class Meta:
+        table = "daily_totals"
+        unique_together = (("day", "country", "channel", "reason"),)
+
+
+class Total(NamedTuple):
+    """What a ``DailyTotal`` counts."""
+
+    day: date
+    country: str
+    channel: str
+    reason: str
+
+
+class Sum(NamedTuple):
+    """How often, and for how much money in millionths."""
+
+    times: int
+    money: int
+
+
+class NewEvent(NamedTuple):
+    """A row of ``phone_events`` to be."""
+
+    at: datetime
+    reason: str
+    channel: str
+    country: str
+    prefix: str
+    phone_key: str
+    detail: str
+    times: int
+
+
+INSERT_EVENT = (
+    "INSERT INTO phone_events (at, reason, channel, country, prefix, phone_key, detail, times)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+)
+ADD_TOTAL = (
+    "INSERT INTO daily_totals (day, country, channel, reason, count, money)"
+    " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (day, country, channel, reason) DO UPDATE"
+    " SET count = daily_totals.count + excluded.count, money = daily_totals.money + excluded.money"
+)
+
+
+async def write(events: Sequence[NewEvent], totals: Mapping[Total, Sum]) -> None:
+    """Save a batch of events, and add ``totals`` to those of their day and of all days."""
+    sums = dict(totals)
+    for total, added in totals.items():
+        add_to(sums, total._replace(day=ALL_DAYS), added)
+    rows = sorted((*total, *added) for total, added in sums.items())  # so that none deadlock
+    async with in_transaction():
+        await write_many(INSERT_EVENT, events)
+        await write_many(ADD_TOTAL, rows)
+
+
+def add_to(sums: dict[Total, Sum], total: Total, added: Sum) -> None:
+    """Add to one of the sums."""
+    before = sums.get(total, Sum(0, 0))
+    sums[total] = Sum(before.times + added.times, before.money + added.money)
+
+
+def phone_key(phone: str, secret_key: str) -> str:
+    """What stands for ``phone`` (E.164) in the table. Another ``SECRET_KEY`` makes others."""
+    message = f"phone event\0{phone}".encode()
+    return hmac.digest(secret_key.encode(), message, hashlib.sha256).hex()[:32]
+
+
+async def of_phone(phone_key: str, since: datetime) -> list[PhoneEvent]:
+    """The events of one phone since then, the oldest first."""
+    return await PhoneEvent.filter(phone_key=phone_key, at__gte=since).order_by("at", "id")
+
+
+async def forget(phone_key: str) -> int:
+    """Delete the events of one phone: how many there were."""
+    return await PhoneEvent.filter(phone_key=phone_key).delete()
