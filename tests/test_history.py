@@ -157,6 +157,7 @@ class Statements(logging.Handler):
             self.of_requests.append(str(record.args))
 
 
+@pytest.mark.environ(OUTBOX_IN_WEB="0")  # which purges
 async def test_requests_run_no_statement_for_the_history(
     app: Starlette, visitor: Visitor, phone: Phone, caplog: pytest.LogCaptureFixture
 ) -> None:
