@@ -10,7 +10,22 @@ from typing import Self
 from webapp import providers
 from webapp.accounts.policy import rules
 
-REFUSALS = ("form_", "throttle_", "limit_", "site_", "block_", "vendor_", "code_", "password_")
+REFUSALS = tuple(
+    f"{decided_by}_"
+    for decided_by in (
+        "form throttle limit site block vendor code password passkey".split()
+    )
+)
+    "form_",
+    "throttle_",
+    "limit_",
+    "site_",
+    "block_",
+    "vendor_",
+    "code_",
+    "password_",
+    "passkey_",
+)
 """What the id of a refusal begins with: by what we refused."""
 
 
@@ -73,6 +88,8 @@ class Reason(StrEnum):
     LIMIT_EMAIL_COOLING_DOWN = "limit_email_cooling_down", "an email was sent moments before"
     LIMIT_EMAILS = "limit_emails", "the email address had its emails for the day"
 
+    LIMIT_PASSKEYS = "limit_passkeys", "the account had as many passkeys as one may"
+
     # The site itself
     SITE_DATABASE = "site_database", "the database did not answer"
     SITE_OVERLOADED = "site_overloaded", "more people were waiting than could be served"
@@ -96,6 +113,7 @@ class Reason(StrEnum):
     PASSWORD_WRONG = "password_wrong", "a wrong password was entered"
     PASSWORD_PAUSED = "password_paused", "a pause after wrong passwords was not over"
     PASSWORD_SPENT = "password_spent", "a hundred wrong passwords in a row were entered"
+    PASSKEY_REFUSED = "passkey_refused", "a passkey's answer was false, or came too late"
 
 
 BY_ID = {reason.value: reason for reason in Reason}
@@ -118,6 +136,7 @@ REASONS: Mapping[type[Exception], Reason] = {
     rules.ChangesSpent: Reason.LIMIT_CHANGES,
     rules.EmailCoolingDown: Reason.LIMIT_EMAIL_COOLING_DOWN,
     rules.EmailsSpent: Reason.LIMIT_EMAILS,
+    rules.PasskeysSpent: Reason.LIMIT_PASSKEYS,
     rules.PasswordChecksPaused: Reason.PASSWORD_PAUSED,
     rules.PasswordChecksSpent: Reason.PASSWORD_SPENT,
     rules.DatabaseAway: Reason.SITE_DATABASE,

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import structlog
 from tortoise.transactions import in_transaction
 
+from webapp.accounts.history.reasons import Reason, Refusal
+from webapp.accounts.journeys.refusals import refusals
 from webapp.accounts.journeys.site import Site
 from webapp.accounts.people import sessions, users
 from webapp.accounts.people.sessions import Owner
@@ -17,8 +19,10 @@ from webapp.accounts.policy.rules import ANSWER_KEPT
 log = structlog.get_logger(__name__)
 
 
-class WrongCurrentPassword(Exception):
+class WrongCurrentPassword(Refusal):
     """What was entered is not the password of the account."""
+
+    reason = Reason.PASSWORD_WRONG
 
 
 class ChangedElsewhere(Exception):
@@ -56,7 +60,8 @@ async def changing(
     """
     asked = always or not owner.proved_recently(site.clock())
     if asked:
-        await _check(site, owner, current)
+        with refusals(site, owner.user.phone):
+            await _check(site, owner, current)
     token = next_token(site, owner.token, current) if asked else owner.token
     async with in_transaction():
         user = await users.get_for_update(owner.user.id)

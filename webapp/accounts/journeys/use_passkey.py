@@ -12,6 +12,7 @@ from tortoise.transactions import in_transaction
 from webapp.accounts.challenges import ceremonies, passkey_challenges
 from webapp.accounts.challenges.ceremonies import Answer, PasskeyRefused, RelyingParty
 from webapp.accounts.challenges.passkey_challenges import Purpose
+from webapp.accounts.history.reasons import Reason
 from webapp.accounts.journeys.sign_in import SignedIn
 from webapp.accounts.journeys.site import Site, tells_database_errors
 from webapp.accounts.people import passkeys, sessions, users
@@ -50,12 +51,14 @@ async def sign_in(site: Site, credential: str, browser: Browser) -> SignedIn:
     owned = await passkeys.find(answer.credential_id)
     if owned is None or answer.user_handle != owned.user.subject:
         log.info("passkey_unknown")
+        site.history.record(Reason.PASSKEY_REFUSED)
         raise PasskeyRefused
     sign_count = await _verify(site, answer, owned)
     async with in_transaction():
         await _record_use(site, owned, sign_count)
         token = await sessions.open_session(owned.user.id, site.clock(), browser=browser)
     log.info("signed_in", user=owned.user.id, passkey=True)
+    site.history.record(Reason.SIGNED_IN, owned.user.phone)
     return SignedIn(owned.user, token)
 
 
@@ -69,6 +72,7 @@ async def use_challenge(
     """
     answer = await ceremonies.read(credential)
     if not await passkey_challenges.use(answer.challenge, purpose, user_id, site.clock()):
+        site.history.record(Reason.PASSKEY_REFUSED)
         raise PasskeyExpired
     return answer
 
@@ -79,6 +83,7 @@ async def _verify(site: Site, answer: Answer, owned: Owned) -> int:
         return await ceremonies.verify_signature(party_of(site), answer, owned.passkey)
     except PasskeyRefused as error:
         log.warning("passkey_refused", user=owned.user.id, reason=str(error))
+        site.history.record(Reason.PASSKEY_REFUSED, owned.user.phone)
         raise
 
 
