@@ -10,12 +10,7 @@ from typing import Self
 from webapp import providers
 from webapp.accounts.policy import rules
 
-REFUSALS = tuple(
-    f"{decided_by}_"
-    for decided_by in (
-        "form throttle limit site block vendor code password passkey".split()
-    )
-)
+REFUSALS = (
     "form_",
     "throttle_",
     "limit_",

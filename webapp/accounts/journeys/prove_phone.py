@@ -160,13 +160,14 @@ async def change_phone(
     if phone.e164 == user.phone:
         return await catch_up(site, user, verification)
     former = Phone(user.phone, user.country)
-    async with in_transaction():
-        if not await users.change_phone(user, phone):
-            return await _changed_before(site, user, phone)
-        replaced = await verifications.replace_pending(user)
-        verification = await verifications.begin(
-            user.id, phone.e164, site.verifier.name, site.clock()
-        )
+    with refusals(site, phone.e164):
+        async with in_transaction():
+            if not await users.change_phone(user, phone):
+                return await _changed_before(site, user, phone)
+            replaced = await verifications.replace_pending(user)
+            verification = await verifications.begin(
+                user.id, phone.e164, site.verifier.name, site.clock()
+            )
     user.phone, user.country, user.vendor_account = phone.e164, phone.country, ""
     log.info("phone_changed", user=user.id, verification=verification.id)
     try:
