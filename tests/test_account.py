@@ -48,7 +48,7 @@ def browser(visitor: Visitor) -> Iterator[Visitor]:
 
 
 async def sign_in(visitor: Visitor, phone: Phone, password: str = PASSWORD, **more: str) -> Page:
-    await visitor.visit("/signin")
+    await visitor.visit("/signin?prompt=login")
     page = await visitor.submit("/signin", email=EMAIL, password=password)
     if page.step != "signin-code":
         return page

@@ -279,6 +279,47 @@ class NameForm(ProofForm):
 
 
 @dataclass
+class EmailForm(ProofForm):
+    """Another email address for an account."""
+
+    email: str = ""
+    clean_email: str = field(default="", kw_only=True)
+
+    @classmethod
+    def parse(cls, form: Typed, *, asks: bool = True, present: str = "") -> Self:
+        """``present`` is the address that the account has."""
+        email = one_line(typed(form, "email"))
+        self = cls(current=typed(form, "current"), email=email, asks=asks)
+        try:
+            self.clean_email = emails.read(email)
+        except emails.UnusableEmail as error:
+            self.errors["email"] = str(error)
+        if self.clean_email and self.clean_email == present:
+            self.errors["email"] = "This is the address that your account has"
+        self.check_current()
+        return self
+
+
+@dataclass
+class SessionForm(ProofForm):
+    """Which browser is to be signed out: one by its handle, or all but this one."""
+
+    session: str = ""
+    all: bool = False
+
+    @classmethod
+    def parse(cls, form: Typed, *, asks: bool = True) -> Self:
+        self = cls(
+            current=typed(form, "current"),
+            session=typed(form, "session"),
+            all=typed(form, "all") == "1",
+            asks=asks,
+        )
+        self.check_current()
+        return self
+
+
+@dataclass
 class PasswordForm(ProofForm):
     """A new password for an account."""
 

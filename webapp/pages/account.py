@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts.challenges.verifications import Outcome, Verification
+from webapp.accounts.journeys.change_email import new_address
 from webapp.accounts.journeys.confirm_email import wait_for_link
 from webapp.accounts.people import phones, sessions
 from webapp.accounts.people.users import User
@@ -40,6 +41,8 @@ async def render(
     """
     resend_in = await _wait_for_link(request, user)
     onward = await _onward(request, token) if user.verified_at else ""
+    site = state.site(request)
+    new_email = await new_address(site, user) if user.verified_at and site.emails else ""
     return page(
         request,
         TEMPLATE,
@@ -47,7 +50,7 @@ async def render(
         status=problem.status if problem else 200,
         retry_after=problem.retry_after if problem else None,
         problem=problem and problem.words,
-        **context(user, verification, state.site(request).clock(), resend_in, notice, onward),
+        **context(user, verification, site.clock(), resend_in, notice, onward, new_email),
     )
 
 
@@ -73,12 +76,14 @@ def context(
     resend_in: int | None = None,
     notice: str | None = None,
     onward: str = "",
+    new_email: str = "",
 ) -> dict[str, Any]:
     """What the template needs; ``user`` is there for whatever else a designer shows of a person."""
     verified = user.verified_at is not None
     return {
         "is_new": user.verified_at is not None and now - user.verified_at < NEW,
         "onward": onward,
+        "new_email": new_email,
         "resend_in": resend_in,
         "notice": notice,
         "user": user,

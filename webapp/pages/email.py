@@ -33,7 +33,7 @@ from webapp.web.templates import is_fragment, page
 
 CONFIRM = "/email/confirm"
 TEMPLATE = "steps/confirm_email.html"
-GONE = 410
+STATUSES = {Confirmation.OVER: 410, Confirmation.TAKEN: 409}  # those of links that did nothing
 # Not no-referrer, under which browsers send "Origin: null" with the form; and not the same-origin
 # of other pages, under which our own pages and what stands before them would be told the token.
 REFERRER_POLICY = {"Referrer-Policy": "strict-origin"}
@@ -45,7 +45,7 @@ async def show(request: Request) -> Response:
 
 async def submit(request: Request) -> Response:
     link = await confirm(state.site(request), token_of(request))
-    if link.confirmation is Confirmation.OVER or is_fragment(request):
+    if link.confirmation in STATUSES or is_fragment(request):
         return await render(request, link)
     response = go(url_of(request))
     response.headers.update(REFERRER_POLICY)
@@ -68,7 +68,7 @@ async def render(request: Request, link: LinkStatus) -> Response:
         request,
         TEMPLATE,
         url=url,
-        status=GONE if link.confirmation is Confirmation.OVER else 200,
+        status=STATUSES.get(link.confirmation, 200),
         **context(link, url, signed_in=bool(visitor and visitor.user.verified_at)),
     )
     response.headers.update(REFERRER_POLICY)

@@ -14,12 +14,14 @@ from webapp.accounts.challenges.ceremonies import PasskeyRefused
 from webapp.accounts.challenges.verifications import Outcome, Verification
 from webapp.accounts.forms import (
     CodeForm,
+    EmailForm,
     Failure,
     Form,
     NameForm,
     PasswordForm,
     PhoneForm,
     ProofForm,
+    SessionForm,
     SigninForm,
     SignupForm,
 )
@@ -39,8 +41,11 @@ from webapp.accounts.policy.rules import (
 )
 from webapp.pages import (
     account,
+    account_email,
+    account_leave,
     account_name,
     account_password,
+    account_sessions,
     email,
     errors,
     phone,
@@ -178,13 +183,14 @@ def _account(
     resend_in: int | None = None,
     notice: str | None = None,
     error: UserError | None = None,
+    new_email: str = "",
     **person: Any,
 ) -> State:
     """The account step; ``resend_in`` is there where the email is still to be confirmed."""
 
     def context() -> dict[str, Any]:
         user, verification = _user(**person), _verification(outcome=outcome)
-        shown = account.context(user, verification, NOW, resend_in, notice)
+        shown = account.context(user, verification, NOW, resend_in, notice, new_email=new_email)
         return {"problem": problem(error).words if error else None} | shown
 
     return State(words, account.TEMPLATE, context)
@@ -345,6 +351,12 @@ SIGNIN = {
 ACCOUNT = {
     "account": _account("Verified a moment ago", verified_at=NOW),
     "account-later": _account("Coming back", verified_at=NOW - LONG_AGO, email_confirmed_at=NOW),
+    "account-new-email": _account(
+        "A new email waits to be confirmed",
+        verified_at=NOW - LONG_AGO,
+        email_confirmed_at=NOW,
+        new_email="ada@example.net",
+    ),
     "account-changed": _account(
         "Just changed", verified_at=NOW - LONG_AGO, notice=TOLD[Told.PASSWORD_CHANGED]
     ),
@@ -396,12 +408,68 @@ OWN_PAGES = {
         "Another name, long after signing in", account_name.TEMPLATE, NameForm(name=TYPED["name"])
     ),
 }
+BROWSERS = [
+    {"handle": "1", "browser": "Firefox on Linux", "since": "1 January 2026", "ago": ""}
+    | {"is_here": True},
+    {"handle": "2", "browser": "Safari on iPhone", "since": "3 December 2025", "ago": "3 days"}
+    | {"is_here": False},
+    {"handle": "3", "browser": "A browser", "since": "1 January 2026", "ago": ""}
+    | {"is_here": False},
+]
+OWN_PAGES |= {
+    "account-email": _own_page(
+        "Another email address", account_email.TEMPLATE, EmailForm(), offered=True
+    ),
+    "account-email-errors": _own_page(
+        "Another email address, sent with nothing in it",
+        account_email.TEMPLATE,
+        EmailForm.parse(FormData()),
+        offered=True,
+    ),
+    "account-email-spent": _own_page(
+        "Too many emails",
+        account_email.TEMPLATE,
+        EmailForm(email="ada@example.net"),
+        rules.EmailsSpent(60 * MINUTES),
+        offered=True,
+    ),
+    "account-email-not-offered": _own_page(
+        "No email is sent here", account_email.TEMPLATE, EmailForm(), offered=False
+    ),
+    "account-sessions": _own_page(
+        "Where they are signed in",
+        account_sessions.TEMPLATE,
+        SessionForm(asks=False),
+        **account_sessions.context(BROWSERS, BROWSERS[:2]),
+    ),
+    "account-sessions-ended": _own_page(
+        "One signed out",
+        account_sessions.TEMPLATE,
+        SessionForm(asks=False),
+        **account_sessions.context(BROWSERS[:1], [], TOLD[Told.SESSION_ENDED]),
+    ),
+    "account-sessions-asks": _own_page(
+        "All others, long after signing in",
+        account_sessions.TEMPLATE,
+        SessionForm.parse(FormData(all="1")),
+        **account_sessions.context(BROWSERS, []),
+    ),
+    "account-delete": _own_page("The end of the account", account_leave.TEMPLATE, ProofForm()),
+    "account-delete-wrong": _own_page(
+        "The end, with a wrong password",
+        account_leave.TEMPLATE,
+        ProofForm(),
+        WrongCurrentPassword(),
+    ),
+    "account-deleted": State("Deleted", account_leave.DELETED_TEMPLATE, dict),
+}
 LINKS = {
     "confirm-email": _link("A link that works", Confirmation.OPEN),
     "confirm-email-done": _link("Confirmed", Confirmation.CONFIRMED),
     "confirm-email-done-here": _link(
         "Confirmed, signed in", Confirmation.CONFIRMED, signed_in=True
     ),
+    "confirm-email-taken": _link("A new address that has an account", Confirmation.TAKEN),
     "confirm-email-over": _link("A link used or too old", Confirmation.OVER),
     "confirm-email-over-here": _link(
         "A link used or too old, signed in", Confirmation.OVER, signed_in=True

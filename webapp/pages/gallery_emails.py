@@ -40,6 +40,9 @@ SAMPLES: Mapping[str, Sample] = {
         "Confirms an address, after sign-up and when asked for",
         lambda writer: writer.confirm_email(ADDRESS, TOKEN),
     ),
+    "change-email": Sample(
+        "Confirms a new address", lambda writer: writer.change_email(ADDRESS, TOKEN)
+    ),
     **{notice.replace("_", "-"): _told(notice) for notice in Notice},
 }
 

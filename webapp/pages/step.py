@@ -25,7 +25,8 @@ from webapp.web.templates import page
 HOME = "/"  # leads to the step where the browser is
 SIGNUP, VERIFICATION, PHONE, ACCOUNT = "/signup", "/verification", "/verification/phone", "/account"
 SIGNIN, SIGNIN_CODE, CONTINUE = "/signin", "/signin/code", "/continue"
-PASSWORD, NAME = "/account/password", "/account/name"
+PASSWORD, NAME, EMAIL = "/account/password", "/account/name", "/account/email"
+SESSIONS, DELETE, DELETED = "/account/sessions", "/account/delete", "/account/deleted"
 INVALID = 422
 
 

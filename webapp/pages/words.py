@@ -150,6 +150,9 @@ class Told(StrEnum):
     LINK_SENT = "link_sent"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - no password
     NAME_CHANGED = "name_changed"
+    EMAIL_ASKED = "email_asked"
+    SESSION_ENDED = "session_ended"
+    SESSIONS_ENDED = "sessions_ended"
 
 
 SENT_AGAIN = {Channel.SMS: Told.CODE_TEXTED, Channel.CALL: Told.CALLING}
@@ -160,6 +163,9 @@ TOLD: Mapping[str, str] = {
     Told.LINK_SENT: "We have emailed you a new link. It can take a minute to arrive.",
     Told.PASSWORD_CHANGED: "Your password is changed. Every other browser is signed out.",
     Told.NAME_CHANGED: "Your name is changed.",
+    Told.EMAIL_ASKED: "We have emailed a link to the new address. Open it to make the change.",
+    Told.SESSION_ENDED: "That browser is signed out.",
+    Told.SESSIONS_ENDED: "Every other browser is signed out, and each needs a code to sign in.",
 }
 
 

@@ -103,15 +103,22 @@ async def insert(token: str, user: User, purpose: Purpose, address: str, now: da
     return link
 
 
-async def find(token: str, purpose: Purpose) -> Opened | None:
-    """The link with this token, used or not; None where there is none for this purpose."""
-    link = await Link.get_or_none(token_hash=_hash(token), purpose=purpose).select_related("user")
+async def find(token: str, *purposes: Purpose) -> Opened | None:
+    """The link with this token, used or not; None where there is none for one of these purposes."""
+    found = Link.get_or_none(token_hash=_hash(token), purpose__in=purposes)
+    link = await found.select_related("user")
     return Opened(link, link.user) if link else None
 
 
 async def latest(user: User, purpose: Purpose) -> Link | None:
     """The newest link of this user for this purpose."""
     return await Link.filter(user_id=user.id, purpose=purpose).order_by("-created_at").first()
+
+
+async def made_since(user: User, purpose: Purpose, since: datetime) -> list[datetime]:
+    """When links of this user for this purpose were made, from ``since`` on, the oldest first."""
+    made = Link.filter(user_id=user.id, purpose=purpose, created_at__gt=since)
+    return [link.created_at for link in await made.order_by("created_at").only("created_at")]
 
 
 async def use(token: str, purpose: Purpose, now: datetime) -> Opened | None:
@@ -137,9 +144,11 @@ async def use(token: str, purpose: Purpose, now: datetime) -> Opened | None:
     return Opened(loaded(Link, rows[0]), user) if rows else None
 
 
-async def end_all(user_id: int, now: datetime) -> None:
-    """Let no open link of this user work any more."""
-    await Link.filter(user_id=user_id, used_at=None, expires_at__gt=now).update(expires_at=now)
+async def end_all(user_id: int, now: datetime, *purposes: Purpose) -> None:
+    """Let no open link of this user for these purposes, or for any, work any more."""
+    which = {"purpose__in": purposes} if purposes else {}
+    open_links = Link.filter(user_id=user_id, used_at=None, expires_at__gt=now, **which)
+    await open_links.update(expires_at=now)
 
 
 def _hash(token: str) -> str:

@@ -1,6 +1,7 @@
 """A person confirms an email address by the link that we send to it.
 
-The first link is written with the account, by ``sign_up``; further ones are asked for.
+The first link is written with the account, by ``sign_up``; further ones are asked for. The address
+may also be a new one for the account, see ``change_email``.
 """
 
 from datetime import datetime, timedelta
@@ -8,10 +9,13 @@ from enum import StrEnum
 from typing import NamedTuple
 
 import structlog
+from tortoise.exceptions import IntegrityError
 from tortoise.transactions import in_transaction
 
 from webapp.accounts.challenges import links
-from webapp.accounts.challenges.links import LIFETIMES, Purpose
+from webapp.accounts.challenges.links import LIFETIMES, Opened, Purpose
+from webapp.accounts.events import AccountEvent
+from webapp.accounts.journeys.change_email import change_email
 from webapp.accounts.journeys.site import Site, tells_database_errors
 from webapp.accounts.people import users
 from webapp.accounts.people.users import User
@@ -27,7 +31,7 @@ from webapp.database import serialise
 from webapp.providers import Email
 
 log = structlog.get_logger(__name__)
-CONFIRM = Purpose.CONFIRM_EMAIL
+CONFIRM, CHANGE = Purpose.CONFIRM_EMAIL, Purpose.CHANGE_EMAIL
 NO_WAIT = timedelta()
 
 
@@ -45,6 +49,7 @@ class Confirmation(StrEnum):
     OPEN = "open"  # the link works
     CONFIRMED = "confirmed"
     OVER = "over"  # the link does not work, and the address is not confirmed
+    TAKEN = "taken"  # another account has the address, which was to be a new one for this
 
 
 class LinkStatus(NamedTuple):
@@ -109,7 +114,7 @@ async def wait_for_link(user: User, now: datetime) -> timedelta:
 
 async def read_link(site: Site, token: str) -> LinkStatus:
     """What the link with ``token`` says. Changes nothing, as mail programs open links too."""
-    found = await links.find(token, CONFIRM)
+    found = await links.find(token, CONFIRM, CHANGE)
     if found is None:
         return LinkStatus(Confirmation.OVER)
     link, user = found
@@ -121,9 +126,27 @@ async def read_link(site: Site, token: str) -> LinkStatus:
 
 async def confirm(site: Site, token: str) -> LinkStatus:
     """Confirm the address that the link was sent to, if the link works: what it says then."""
-    now = site.clock()
-    async with in_transaction():
-        used = await links.use(token, CONFIRM, now)
-        if used and await users.confirm_email(used.user.id, used.link.address, now):
-            log.info("email_confirmed", user=used.user.id)
+    found = await links.find(token, CONFIRM, CHANGE)
+    if found is None:
+        return LinkStatus(Confirmation.OVER)
+    try:
+        async with in_transaction():
+            if used := await links.use(token, found.link.purpose, site.clock()):
+                await _confirm(site, used)
+    except IntegrityError:
+        log.info("new_email_taken", user=found.user.id)
+        return LinkStatus(Confirmation.TAKEN, found.link.address)
+    site.outbox.wake()
     return await read_link(site, token)
+
+
+async def _confirm(site: Site, used: Opened) -> None:
+    """Raises ``IntegrityError`` where another account has the address."""
+    if used.link.purpose is CHANGE:
+        await change_email(site, used)
+        return
+    now = site.clock()
+    if await users.confirm_email(used.user.id, used.link.address, now):
+        used.user.email_confirmed_at = now
+        await site.events.write(AccountEvent.UPDATED, used.user, now)
+        log.info("email_confirmed", user=used.user.id)

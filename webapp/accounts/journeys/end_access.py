@@ -1,9 +1,81 @@
-"""Every way into an account that is open now ends, but for the browser that asks for it."""
+"""Ways into an account end: one that its person chooses, or all but those of their own browser."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+import structlog
 
 from webapp.accounts.challenges import links
-from webapp.accounts.journeys.site import Site
+from webapp.accounts.journeys.prove_again import changing
+from webapp.accounts.journeys.site import Site, tells_database_errors
 from webapp.accounts.people import remembered_browsers, sessions
+from webapp.accounts.people.remembered_browsers import RememberedBrowser
+from webapp.accounts.people.sessions import Owner, Session, handle_of, token_hash
 from webapp.accounts.people.users import User
+
+log = structlog.get_logger(__name__)
+
+
+class WayIn(NamedTuple):
+    """A browser that is signed in, or one that needs no code to sign in."""
+
+    handle: str
+    user_agent: str
+    since: datetime  # signed in, or remembered
+    seen: datetime | None  # None of one that is remembered
+    is_here: bool
+
+
+async def ways_in(site: Site, owner: Owner, browser: str) -> tuple[list[WayIn], list[WayIn]]:
+    """Browsers signed in, and browsers remembered; ``browser`` is the token of this one, if it is.
+
+    The one of ``owner`` comes first.
+    """
+    now, user_id = site.clock(), owner.user.id
+    here = {owner.session.token_hash, token_hash(browser)}
+    signed_in = [_way_in(row, here) for row in await sessions.of_user(user_id, now)]
+    remembered = [_way_in(row, here) for row in await remembered_browsers.of_user(user_id, now)]
+    return _sorted(signed_in), _sorted(remembered)
+
+
+def _way_in(row: Session | RememberedBrowser, here: set[str]) -> WayIn:
+    seen = row.last_seen_at if isinstance(row, Session) else None
+    hashed = row.token_hash
+    return WayIn(handle_of(hashed), row.user_agent, row.created_at, seen, hashed in here)
+
+
+def _sorted(ways: list[WayIn]) -> list[WayIn]:
+    return sorted(ways, key=lambda way: not way.is_here)
+
+
+@tells_database_errors
+async def end_way_in(site: Site, owner: Owner, current: str, handle: str) -> str:
+    """End the session or remembered browser with ``handle``, if it is this person's.
+
+    The session of ``owner`` itself is ended by signing out. Returns the token of the session from
+    now on. Raises what ``changing`` does.
+    """
+    async with changing(site, owner, current, always=False) as change:
+        for table in (Session, RememberedBrowser):
+            for row in await table.filter(user_id=change.user.id):
+                if handle_of(row.token_hash) == handle and row.token_hash != token_hash(
+                    change.token
+                ):
+                    await row.delete()
+                    log.info("session_ended", user=change.user.id)
+    return change.token
+
+
+@tells_database_errors
+async def end_all_others(site: Site, owner: Owner, current: str, browser: str) -> str:
+    """End every way in but this browser's: the token of its session from now on (ASVS 7.5.2).
+
+    ``browser`` is its token, if it is remembered.
+    """
+    async with changing(site, owner, current, always=False) as change:
+        await end_access(site, change.user, session=change.token, browser=browser)
+        log.info("sessions_ended", user=change.user.id)
+    return change.token
 
 
 async def end_access(site: Site, user: User, *, session: str = "", browser: str = "") -> None:

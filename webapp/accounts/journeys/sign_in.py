@@ -24,7 +24,6 @@ from webapp.accounts.people.sessions import Browser, Stage
 from webapp.accounts.people.users import User
 from webapp.accounts.policy import password_checks
 from webapp.accounts.policy.rules import CODE_LIFETIME, LimitExceeded
-from webapp.database import serialise
 from webapp.providers import ProviderError
 
 log = structlog.get_logger(__name__)
@@ -75,24 +74,40 @@ async def sign_in(site: Site, form: SigninForm, browser: Browser, remembered: st
             raise WrongPassword
     await password_checks.forget(key)
     await _renew_hash(site, user, form.password)
-    if is_known:
-        log.info("signed_in", user=user.id, remembered=True)
-        site.history.record(Reason.SIGNED_IN, user.phone)
-        return SignedIn(user, await sessions.open_session(user.id, now, browser=browser))
-    return await _ask_for_code(site, user, browser)
+    if not is_known:
+        return await _ask_for_code(site, user, browser)
+    async with in_transaction():
+        await _lock(user)
+        token = await sessions.open_session(user.id, now, browser=browser)
+    log.info("signed_in", user=user.id, remembered=True)
+    site.history.record(Reason.SIGNED_IN, user.phone)
+    return SignedIn(user, token)
 
 
 async def _renew_hash(site: Site, user: User, password: str) -> None:
     """Hash the password anew where the parameters were raised since (ASVS 11.4.2)."""
     if site.hasher.is_outdated(user.password_hash):
-        await users.save_password_hash(user, await site.hasher.hash(password))
+        renewed = await site.hasher.hash(password)
+        await users.save_password_hash(user, renewed)
+        user.password_hash = renewed
+
+
+async def _lock(user: User) -> None:
+    """Hold the account as it was when the password was compared, until the transaction ends.
+
+    Raises ``WrongPassword`` where it was changed or deleted meanwhile: that ended every session,
+    and must not be outrun by a new one.
+    """
+    account = await users.get_for_update(user.id)
+    if account is None or account.password_hash != user.password_hash:
+        raise WrongPassword
 
 
 async def _ask_for_code(site: Site, user: User, browser: Browser) -> SignedIn:
     """Open the session, then send the code: there are ways on where it cannot be sent."""
     now = site.clock()
     async with in_transaction():
-        await serialise(f"sign-in {user.id}")  # or two requests at once would send two codes
+        await _lock(user)  # also since two requests at once would send two codes
         verification = await verifications.latest(user, Purpose.SIGN_IN)
         if not (verification and _is_usable(site, user, verification)):
             verification = await verifications.begin_unsent(
@@ -132,17 +147,31 @@ async def enter_code(
         return CodeEntered(token)
     log.info("signed_in", user=user.id, remembered=False)
     site.history.record(Reason.SIGNED_IN, user.phone)
-    if not remember:
-        return CodeEntered(token)
-    return CodeEntered(token, await remembered_browsers.remember(user.id, site.clock()))
+    return CodeEntered(token, await _remember(site, user, token) if remember else "")
 
 
 async def _complete(
     site: Site, verification: Verification, code: str, session: str, token: str
 ) -> bool:
-    """Use the code, which happens once, and open the session that waited for it."""
+    """Use the code, which happens once, and open the session that waited for it.
+
+    The account is locked first, as by everything that ends its sessions.
+    """
     async with in_transaction():
+        await users.get_for_update(verification.user_id)
         await record_right(site, verification, code)
         if not await verifications.approve(verification):
             return False
         return await sessions.complete_sign_in(session, token, site.clock())
+
+
+async def _remember(site: Site, user: User, token: str) -> str:
+    """Have the browser remembered whose session has ``token``: its own token, or nothing where the
+    session was ended meanwhile.
+    """
+    async with in_transaction():
+        await users.get_for_update(user.id)
+        browser = await sessions.browser_of(token)
+        if not await sessions.opened_since(token, site.clock() - CODE_LIFETIME):
+            return ""
+        return await remembered_browsers.remember(user.id, browser.user_agent, site.clock())

@@ -6,7 +6,7 @@ from webapp.accounts.journeys.site import Site
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.rules import DAY, NOTICE_TEXTS_PER_PHONE
 from webapp.accounts.sending import outbox, texts
-from webapp.accounts.sending.notices import NEVER_TEXTED, Notice
+from webapp.accounts.sending.notices import ALWAYS_EMAILED, NEVER_TEXTED, Notice
 from webapp.database import serialise
 
 log = structlog.get_logger(__name__)
@@ -21,11 +21,12 @@ async def tell(site: Site, user: User, notice: Notice, *, both_ways: bool = Fals
     do, and wait where it is spent; more than ten a day to one phone are left out. The log has the
     change under the notice's own name.
     """
-    ways = []
-    if site.emails and user.email_confirmed_at:
+    ways, reaches = [], user.email_confirmed_at is not None
+    if site.emails and (reaches or notice in ALWAYS_EMAILED):
         await site.outbox.write_email(user.email, site.emails.notice(notice, site.clock()))
         ways.append("email")
-    if (both_ways or not ways) and notice not in NEVER_TEXTED and await _text(site, user, notice):
+    is_enough = bool(ways) and reaches and not both_ways
+    if not is_enough and notice not in NEVER_TEXTED and await _text(site, user, notice):
         ways.append("text")
     log.info(notice.value, user=user.id, told_by=ways)
 

@@ -11,7 +11,7 @@ from tortoise import fields
 from tortoise.indexes import Index
 from tortoise.models import Model
 
-from webapp.accounts.people.sessions import TOKEN_BYTES, token_hash
+from webapp.accounts.people.sessions import TOKEN_BYTES, USER_AGENT_LENGTH, token_hash
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.rules import BROWSER_REMEMBERED
 from webapp.accounts.statements import add, run
@@ -25,6 +25,7 @@ class RememberedBrowser(Model):
         "accounts.User", related_name="remembered_browsers"
     )
     user_id: int
+    user_agent = fields.CharField(max_length=USER_AGENT_LENGTH, default="", db_default="")
     created_at = fields.DatetimeField()
 
     class Meta:
@@ -32,11 +33,21 @@ class RememberedBrowser(Model):
         indexes = (Index(fields=("user_id",)), Index(fields=("created_at",)))
 
 
-async def remember(user_id: int, now: datetime) -> str:
+async def remember(user_id: int, user_agent: str, now: datetime) -> str:
     """Remember a browser for this account: its token, for the cookie alone."""
     token = token_urlsafe(TOKEN_BYTES)
-    await add(RememberedBrowser(token_hash=token_hash(token), user_id=user_id, created_at=now))
+    browser = RememberedBrowser(
+        token_hash=token_hash(token), user_id=user_id, user_agent=user_agent, created_at=now
+    )
+    await add(browser)
     return token
+
+
+async def of_user(user_id: int, now: datetime) -> list[RememberedBrowser]:
+    """The browsers that are remembered for this account, the newest first."""
+    since = now - BROWSER_REMEMBERED
+    browsers = RememberedBrowser.filter(user_id=user_id, created_at__gt=since)
+    return await browsers.order_by("-created_at")
 
 
 async def is_remembered(token: str, user_id: int, now: datetime) -> bool:

@@ -222,6 +222,22 @@ async def end_all(user_id: int, *, but: str = "") -> None:
     await Session.filter(user_id=user_id).exclude(token_hash=token_hash(but)).delete()
 
 
+async def of_user(user_id: int, now: datetime) -> list[Session]:
+    """The sessions in which this user is signed in, the one seen last first."""
+    alive = Session.filter(
+        user_id=user_id,
+        stage=Stage.OPEN,
+        last_seen_at__gte=now - SESSION_IDLE,
+        created_at__gte=now - SESSION_LIFETIME,
+    )
+    return await alive.order_by("-last_seen_at")
+
+
+def handle_of(hashed: str) -> str:
+    """By what a page names a session or remembered browser: it says nothing of its token."""
+    return hashlib.sha256(f"handle\0{hashed}".encode()).hexdigest()[:32]
+
+
 async def leave_notice(token: str, notice: str) -> None:
     """Have the next page of this session say ``notice``."""
     await Session.filter(token_hash=token_hash(token)).update(notice=notice)

@@ -105,6 +105,11 @@ async def delete_pending(user: User) -> None:
     await _pending(user).delete()
 
 
+async def delete(user: User) -> None:
+    """Delete an account with all rows that belong to it."""
+    await User.filter(id=user.id).delete()
+
+
 async def change_phone(user: User, phone: Phone) -> bool:
     """Give a pending sign-up another number.
 
@@ -173,6 +178,15 @@ async def change(user: User, columns: dict[str, Any]) -> None:
     ``user`` stays as it was before.
     """
     await User.filter(id=user.id).update(**columns)
+
+
+async def change_email(user: User, address: str, now: datetime) -> None:
+    """Give the user another address, which is confirmed, and claim it.
+
+    Raises ``IntegrityError`` where another account has claimed it. ``user`` stays as it was.
+    """
+    claimed = {"email": address, "claimed_email": emails.fold(address)}
+    await change(user, {**claimed, "email_confirmed_at": now})
 
 
 async def confirm_email(user_id: int, address: str, now: datetime) -> bool:

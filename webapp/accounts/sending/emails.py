@@ -33,6 +33,15 @@ class EmailWriter:
             hours=LIFETIMES[Purpose.CONFIRM_EMAIL] // HOUR,
         )
 
+    def change_email(self, address: str, token: str) -> Email:
+        """The link that makes ``address`` the address of an account."""
+        return self._write(
+            "change_email",
+            address=address,
+            link=f"{self._base_url}/email/confirm/{token}",
+            hours=LIFETIMES[Purpose.CHANGE_EMAIL] // HOUR,
+        )
+
     def notice(self, about: Notice, at: datetime) -> Email:
         """Tells of a change of the account that was made at the time ``at``.
 

@@ -13,5 +13,7 @@ class Notice(StrEnum):
     ACCOUNT_DELETED = "account_deleted"
 
 
+# What concerns the address itself is told to it although it is not confirmed.
+ALWAYS_EMAILED = frozenset({Notice.EMAIL_CHANGE_ASKED, Notice.EMAIL_CHANGED})
 # Nobody gets into an account by these, and a text costs money: told by email or not at all.
 NEVER_TEXTED = frozenset({Notice.NAME_CHANGED})

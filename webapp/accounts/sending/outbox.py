@@ -76,6 +76,19 @@ async def write(message: OutboxMessage) -> None:
     await add(message)
 
 
+async def withdraw(address: str, subject: str) -> None:
+    """Delete the emails to ``address``, sent or not, and webhooks about ``subject`` that wait.
+
+    For an account that is deleted: a receiver must not hear of it as it was after that. A text that
+    waits is sent all the same, since the phone may have other accounts.
+    """
+    await OutboxMessage.filter(to=address, channel=MessageChannel.EMAIL).delete()
+    waiting = OutboxMessage.filter(
+        channel=MessageChannel.WEBHOOK, state=MessageState.QUEUED, body__contains=subject
+    )
+    await waiting.delete()
+
+
 async def emails_since(address: str, since: datetime) -> list[datetime]:
     """When emails to ``address`` were written, from ``since`` on and the oldest first."""
     emails = OutboxMessage.filter(to=address, channel=MessageChannel.EMAIL, created_at__gt=since)

@@ -1,0 +1,65 @@
+"""A person takes their data along, or deletes their account."""
+
+from typing import Any
+
+from webapp.accounts.events import AccountEvent
+from webapp.accounts.forms import ProofForm
+from webapp.accounts.journeys.end_access import ways_in
+from webapp.accounts.journeys.prove_again import changing
+from webapp.accounts.journeys.site import Site, tells_database_errors
+from webapp.accounts.journeys.tell import tell
+from webapp.accounts.people import emails, passkeys, users
+from webapp.accounts.people.sessions import Owner
+from webapp.accounts.policy import password_checks
+from webapp.accounts.sending import outbox
+from webapp.accounts.sending.notices import Notice
+
+
+async def own_data(site: Site, owner: Owner, browser: str) -> dict[str, Any]:
+    """All that is stored of the person, but for secrets. docs/operate.md lists the fields.
+
+    ``browser`` is the token of this browser, if it is remembered.
+    """
+    user = owner.user
+    signed_in, remembered = await ways_in(site, owner, browser)
+    return {
+        "sub": user.subject,
+        "name": user.name,
+        "email": user.email,
+        "email_confirmed_at": user.email_confirmed_at,
+        "phone_number": user.phone,
+        "country": user.country,
+        "signed_up_at": user.created_at,
+        "phone_verified_at": user.verified_at,
+        "sessions": [
+            {"browser": way.user_agent, "signed_in_at": way.since, "last_seen_at": way.seen}
+            for way in signed_in
+        ],
+        "remembered_browsers": [
+            {"browser": way.user_agent, "remembered_at": way.since} for way in remembered
+        ],
+        "passkeys": [
+            {"name": key.name, "created_at": key.created_at, "last_used_at": key.last_used_at}
+            for key in await passkeys.of_user(user.id)
+        ],
+    }
+
+
+@tells_database_errors
+async def delete_account(site: Site, owner: Owner, form: ProofForm) -> None:
+    """Delete the account with everything that belongs to it, and tell the person.
+
+    Sessions, remembered browsers, links, codes, passkeys and what applications were given go with
+    the row, and the email is free. What waits to be sent about the account is not sent any more.
+    What the limits count stays for its day: it names no account, and an account that is deleted
+    and made again must not give its sends back. Raises what ``changing`` does.
+    """
+    async with changing(site, owner, form.current) as change:
+        user = change.user
+        await outbox.withdraw(user.email, user.subject)
+        await password_checks.forget(
+            password_checks.key_of(emails.fold(user.email), site.secret_key)
+        )
+        await tell(site, user, Notice.ACCOUNT_DELETED)
+        await site.events.write(AccountEvent.DELETED, user, site.clock())
+        await users.delete(user)
