@@ -45,13 +45,15 @@ class Authenticator:
     counts: bool = True  # False: it synchronises its passkeys, and always says 0
     passkeys: list[Passkey] = field(default_factory=list)
     cross_origin: bool = False
+    next_id: bytes = b""  # of the next passkey; random where it is empty
 
     def create(self, options: dict[str, Any]) -> str:
         """The answer to ``navigator.credentials.create()`` with these options, as JSON."""
         assert options["authenticatorSelection"]["residentKey"] == "required"
         assert options["authenticatorSelection"]["userVerification"] == "required"
         assert {"type": "public-key", "alg": ES256} in options["pubKeyCredParams"]
-        passkey = Passkey(options["rp"]["id"], options["user"]["id"])
+        name = self.next_id or token_bytes(16)
+        passkey = Passkey(options["rp"]["id"], options["user"]["id"], id=name)
         self.passkeys.append(passkey)
         numbers = passkey.key.public_key().public_numbers()
         key = {1: EC2, 3: ES256, -1: P256, -2: _bytes(numbers.x), -3: _bytes(numbers.y)}

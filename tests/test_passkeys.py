@@ -1,4 +1,4 @@
-"""Passkeys: signing in by one alone, and every way in which an answer may be false."""
+"""Passkeys: adding one, signing in by it alone, and every way in which an answer may be false."""
 
 import json
 from typing import Any
@@ -9,15 +9,18 @@ from starlette.applications import Starlette
 
 from tests.authenticator import Authenticator, Passkey, decoded, encoded
 from tests.conftest import Clock
-from tests.people import ADA, CONFIRMATION, NUMBER, PASSWORD, sign_up, verify
+from tests.people import ADA, NUMBER, PASSWORD, sign_up, verify
 from tests.phone import Phone
 from tests.visitor import Page, Visitor
-from webapp.accounts.challenges.passkey_challenges import PasskeyChallenge
-from webapp.accounts.journeys import keep_passkeys
+from webapp.accounts.challenges.passkey_challenges import PasskeyChallenge, Purpose, issue
 from webapp.accounts.people import passkeys
 from webapp.accounts.people.sessions import Session
 from webapp.accounts.people.users import User
-from webapp.accounts.policy.rules import PASSKEY_CHALLENGE_LIFETIME
+from webapp.accounts.policy.rules import (
+    PASSKEY_CHALLENGE_LIFETIME,
+    PASSKEYS_PER_ACCOUNT,
+    RECENT_PROOF,
+)
 from webapp.accounts.purge import purge
 
 BOTH_WAYS = pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
@@ -26,6 +29,7 @@ UNKNOWN = "We do not know this passkey"
 TOO_LATE = "took too long"
 OURS = {"Sec-Fetch-Site": "same-origin"}
 TEN_MINUTES = 600
+LATER = RECENT_PROOF.total_seconds() + 1
 
 
 @pytest.fixture
@@ -35,28 +39,42 @@ def device(client: httpx.AsyncClient) -> Authenticator:
 
 
 @pytest.fixture
-async def account(
-    visitor: Visitor, phone: Phone, clock: Clock, app: Starlette, device: Authenticator
-) -> User:
-    """Ada's account, verified and with a passkey on her device; she is signed out."""
-    await sign_up(visitor)
-    assert (await verify(visitor, phone)).verified
-    await phone.text(NUMBER, CONFIRMATION)
-    await visitor.submit("/signout")
-    user = await User.get(email=ADA["email"])
-    await add_passkey(app, user, device)
+async def ada(ada: Visitor, app: Starlette) -> Visitor:
+    """Ada, verified a moment ago; what she was sent then is delivered."""
+    await app.state.outbox.deliver()
+    return ada
+
+
+@pytest.fixture
+async def account(ada: Visitor, clock: Clock, device: Authenticator) -> User:
+    """Ada's account, with a passkey on her device; she is signed out."""
+    assert (await add(ada, device)).status == 200
+    await ada.visit("/account")
+    await ada.submit("/signout")
     clock.advance(TEN_MINUTES)
-    return user
+    return await User.get(email=ADA["email"])
 
 
 def origin_of(client: httpx.AsyncClient) -> str:
     return f"{client.base_url.scheme}://{client.base_url.netloc.decode()}"
 
 
-async def add_passkey(app: Starlette, user: User, device: Authenticator) -> None:
-    site = app.state.site
-    options = await keep_passkeys.ask_for_new(site, user)
-    await keep_passkeys.add(site, user, device.create(options), "Telephone")
+async def add(visitor: Visitor, device: Authenticator, name: str = "Telephone") -> Page:
+    """Add a passkey as our script does."""
+    await visitor.visit("/account/passkeys")
+    options = await asked(visitor, "/account/passkeys/options")
+    return await added(visitor, device.create(options), name)
+
+
+async def added(visitor: Visitor, credential: str, name: str = "") -> Page:
+    return await visitor.post(
+        "/account/passkeys", {"credential": credential, "failure": "", "name": name}
+    )
+
+
+def names(page: Page) -> list[str]:
+    """The passkeys on the account's page."""
+    return [node.text() for node in page.html.css(".facts strong")]
 
 
 async def asked(visitor: Visitor, path: str = "/signin/passkey/options") -> dict[str, Any]:
@@ -210,19 +228,21 @@ async def test_a_challenge_of_ones_own_making_is_refused(
 
 
 async def test_a_challenge_for_adding_a_passkey_signs_nobody_in(
-    account: User, visitor: Visitor, device: Authenticator, app: Starlette
+    account: User, visitor: Visitor, device: Authenticator, clock: Clock
 ) -> None:
-    options = await keep_passkeys.ask_for_new(app.state.site, account)
-    options["userVerification"] = "required"
+    challenge = await issue(Purpose.ADD, account.id, clock())
+    options = {"challenge": encoded(challenge), "userVerification": "required"}
     assert refused(await answer(visitor, device.get(options)), TOO_LATE)
 
 
 async def test_an_answer_to_create_is_no_answer_to_get(
-    account: User, visitor: Visitor, device: Authenticator, app: Starlette
+    account: User, visitor: Visitor, device: Authenticator
 ) -> None:
-    options = await keep_passkeys.ask_for_new(app.state.site, account)
-    options["challenge"] = (await asked(visitor))["challenge"]
-    assert refused(await answer(visitor, device.create(options)))
+    signature = json.loads(device.get(await asked(visitor)))
+    client_data = json.loads(decoded(signature["response"]["clientDataJSON"]))
+    client_data["type"] = "webauthn.create"
+    signature["response"]["clientDataJSON"] = encoded(json.dumps(client_data).encode())
+    assert refused(await answer(visitor, json.dumps(signature)))
 
 
 async def test_an_unknown_passkey_is_told_the_same_as_a_false_one(
@@ -367,3 +387,214 @@ async def test_where_the_address_is_a_number_passkeys_are_not_offered(visitor: V
     response = await visitor.client.post("/signin/passkey/options", headers=OURS)
     assert response.status_code == 422
     assert refused(await answer(visitor, "{}"))
+
+
+# Adding and removing
+
+
+@BOTH_WAYS
+async def test_a_passkey_is_added_and_removed_on_the_accounts_page(
+    ada: Visitor, device: Authenticator, clock: Clock
+) -> None:
+    page = await ada.visit("/account")
+    assert page.html.css_first(".section a[href='/account/passkeys']"), "offered after sign-up"
+    page = await add(ada, device, "Telephone")
+    assert (page.path, page.step) == ("/account/passkeys", "account-passkeys")
+    assert "Your passkey is added" in page.text
+    assert names(page) == ["Telephone"]
+    assert "not used yet" in page.text
+    page = await add(ada, device, "")
+    assert names(page) == ["Telephone", "Passkey"]
+    page = await ada.submit("/account/passkeys/remove")
+    assert "The passkey is removed" in page.text
+    assert names(page) == ["Passkey"]
+
+
+async def test_the_options_for_a_new_one_name_the_person_by_nothing_that_counts(
+    ada: Visitor, device: Authenticator
+) -> None:
+    await add(ada, device)
+    options = await asked(ada, "/account/passkeys/options")
+    user = await User.get()
+    assert options["user"]["id"] == encoded(user.subject.encode())
+    assert options["user"]["name"] == ADA["email"]
+    assert options["rp"]["id"] == "localhost"
+    assert options["attestation"] == "none"
+    [excluded] = options["excludeCredentials"]
+    assert excluded["id"] == encoded(device.passkeys[0].id)
+    assert excluded["transports"] == ["internal", "hybrid"]
+
+
+async def test_what_a_passkey_did_is_on_the_accounts_page(
+    account: User, visitor: Visitor, device: Authenticator
+) -> None:
+    await use(visitor, device)
+    assert "last used on" in (await visitor.visit("/account/passkeys")).text
+
+
+async def test_adding_and_removing_is_told_to_the_person(
+    ada: Visitor, device: Authenticator, phone: Phone, app: Starlette
+) -> None:
+    await add(ada, device)
+    await app.state.outbox.deliver()
+    assert "passkey was added" in (await phone.texts(NUMBER))[0].body
+    await ada.submit("/account/passkeys/remove")
+    await app.state.outbox.deliver()
+    assert "passkey was removed" in (await phone.texts(NUMBER))[0].body
+
+
+async def test_whoever_signed_up_but_is_not_verified_has_no_passkeys(visitor: Visitor) -> None:
+    await sign_up(visitor)
+    assert (await visitor.visit("/account/passkeys")).path == "/verification"
+    response = await visitor.client.post("/account/passkeys/options", headers=OURS)
+    assert response.status_code == 303
+
+
+async def test_nobody_adds_a_passkey_without_signing_in(visitor: Visitor) -> None:
+    assert (await visitor.visit("/account/passkeys")).step == "signin"
+    for path in ("", "/options", "/remove"):
+        response = await visitor.client.post(f"/account/passkeys{path}", headers=OURS)
+        assert response.headers["location"] == "/signin?return_to=%2Faccount%2Fpasskeys"
+
+
+@pytest.mark.parametrize("fault", ["origin", "user_verified", "cross_origin", "rp_id"])
+async def test_a_new_passkey_that_is_not_made_for_us_is_refused(
+    ada: Visitor, device: Authenticator, fault: str
+) -> None:
+    options = await asked(ada, "/account/passkeys/options")
+    if fault == "rp_id":
+        options["rp"]["id"] = "signin.example"
+    else:
+        wrong = {"origin": "https://signin.example", "user_verified": False, "cross_origin": True}
+        setattr(device, fault, wrong[fault])
+    page = await added(ada, device.create(options))
+    assert (page.status, page.step) == (422, "account-passkeys")
+    assert "We cannot use the passkey" in page.text
+    assert await passkeys.Passkey.all().count() == 0
+
+
+async def test_a_challenge_adds_one_passkey_to_its_own_account(
+    ada: Visitor, device: Authenticator, client: httpx.AsyncClient, phone: Phone
+) -> None:
+    options = await asked(ada, "/account/passkeys/options")
+    eve = Visitor(httpx.AsyncClient(transport=client._transport, base_url=client.base_url))
+    await sign_up(eve, email="eve@example.com", phone="07400 123457")
+    assert (await verify(eve, phone, "+447400123457")).verified
+    page = await added(eve, device.create(options))
+    assert (page.status, TOO_LATE in page.text) == (422, True)
+    assert (await added(ada, device.create(options))).status == 200
+    page = await added(ada, device.create(options))
+    assert (page.status, TOO_LATE in page.text) == (422, True)
+    assert await passkeys.Passkey.all().count() == 1
+
+
+async def test_a_passkey_of_another_account_is_not_taken_over(
+    account: User, visitor: Visitor, device: Authenticator, phone: Phone, clock: Clock
+) -> None:
+    await sign_up(visitor, email="eve@example.com", phone="07400 123457")
+    assert (await verify(visitor, phone, "+447400123457")).verified
+    options = await asked(visitor, "/account/passkeys/options")
+    copied = Authenticator(device.origin)
+    copied.next_id = device.passkeys[0].id
+    page = await added(visitor, copied.create(options))
+    assert (page.status, "belongs to an account already" in page.text) == (422, True)
+    name = encoded(device.passkeys[0].id)
+    page = await visitor.post("/account/passkeys/remove", {"passkey": name})
+    assert "is removed" not in page.text
+    [left] = await passkeys.Passkey.all()
+    assert left.user_id == account.id
+
+
+async def test_an_account_has_twenty_passkeys_at_most(ada: Visitor, device: Authenticator) -> None:
+    for _ in range(PASSKEYS_PER_ACCOUNT):
+        assert (await add(ada, device)).status == 200
+    page = await add(ada, device)
+    assert (page.status, "Remove one first" in page.text) == (429, True)
+    assert await passkeys.Passkey.all().count() == PASSKEYS_PER_ACCOUNT
+
+
+async def test_a_name_that_is_too_long_is_told_beside_its_field(
+    ada: Visitor, device: Authenticator
+) -> None:
+    page = await add(ada, device, "a" * 61)
+    assert (page.status, set(page.errors)) == (422, {"name"})
+    page = await ada.submit("/account/passkeys", failure="InvalidStateError", name="Laptop")
+    assert (page.status, "This device has a passkey" in page.text) == (422, True)
+    assert page.html.css_first("#name[value='Laptop']"), "nothing typed is lost"
+
+
+# The proof before a change
+
+
+@BOTH_WAYS
+async def test_adding_and_removing_ask_for_a_proof_of_the_last_ten_minutes(
+    ada: Visitor, device: Authenticator, clock: Clock
+) -> None:
+    await add(ada, device)
+    clock.advance(LATER)
+    page = await ada.visit("/account/passkeys")
+    assert names(page) == ["Telephone"], "to look needs none"
+    assert not page.html.css("form[action^='/account/passkeys']")
+    response = await ada.client.post("/account/passkeys/options", headers=OURS)
+    assert response.status_code == 303
+    for path in ("/account/passkeys", "/account/passkeys/remove"):
+        name = encoded(device.passkeys[0].id)
+        page = await ada.post(path, {"passkey": name, "credential": "x"})
+        assert page.step == "account-proof"
+    assert await passkeys.Passkey.all().count() == 1
+    page = await ada.submit("/account/proof", current="not my password")
+    assert (page.status, set(page.errors)) == (422, {"current"})
+    page = await ada.submit("/account/proof", current=PASSWORD)
+    assert (page.status, page.step) == (200, "account-passkeys")
+    assert (await ada.submit("/account/passkeys/remove")).status == 200
+    assert await passkeys.Passkey.all().count() == 0
+
+
+@BOTH_WAYS
+async def test_a_passkey_is_a_proof(ada: Visitor, device: Authenticator, clock: Clock) -> None:
+    await add(ada, device)
+    clock.advance(LATER)
+    await ada.visit("/account/proof?return_to=/account/passkeys")
+    [before] = await Session.all()
+    options = await asked(ada, "/account/proof/passkey/options")
+    assert [one["id"] for one in options["allowCredentials"]] == [encoded(device.passkeys[0].id)]
+    page = await ada.submit("/account/proof/passkey", credential=device.get(options))
+    assert (page.status, page.step) == (200, "account-passkeys")
+    page.form("/account/passkeys/remove")
+    [after] = await Session.all()
+    assert after.token_hash != before.token_hash
+    assert after.created_at == before.created_at
+
+
+async def test_a_proof_leads_to_the_accounts_own_pages_alone(ada: Visitor, clock: Clock) -> None:
+    clock.advance(LATER)
+    for url in ("https://evil.example/", "//evil.example", "/account/../signout", "/signup"):
+        await ada.visit(f"/account/proof?return_to={url}")
+        page = await ada.submit("/account/proof", current=PASSWORD)
+        assert page.path == "/account"
+        clock.advance(LATER)
+
+
+async def test_anothers_passkey_is_no_proof(
+    account: User, visitor: Visitor, device: Authenticator, phone: Phone, clock: Clock
+) -> None:
+    await sign_up(visitor, email="eve@example.com", phone="07400 123457")
+    assert (await verify(visitor, phone, "+447400123457")).verified
+    clock.advance(LATER)
+    await visitor.visit("/account/proof")
+    options = await asked(visitor, "/account/proof/passkey/options")
+    page = await visitor.post(
+        "/account/proof/passkey", {"credential": device.get(options), "failure": ""}
+    )
+    assert (page.status, UNKNOWN in page.text) == (422, True)
+    assert (await visitor.visit("/account/proof")).step == "account-proof"
+
+
+async def test_a_challenge_for_signing_in_proves_nothing(
+    ada: Visitor, device: Authenticator, clock: Clock
+) -> None:
+    await add(ada, device)
+    clock.advance(LATER)
+    fields = {"credential": device.get(await asked(ada)), "failure": ""}
+    page = await ada.post("/account/proof/passkey", fields)
+    assert (page.status, TOO_LATE in page.text) == (422, True)

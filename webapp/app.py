@@ -103,6 +103,7 @@ def create_app(settings: Settings, ports: Ports = Ports()) -> Starlette:
         terms_url=settings.terms_url,
         privacy_url=settings.privacy_url,
         support_url=settings.support_url,
+        offers_passkeys=_relying_party(settings) is not None,
     )
     assemble = _with_sandbox if settings.development else _assemble
     table = [*(oidc_routes() if settings.oidc_clients else []), *routes(assets)]

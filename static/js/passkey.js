@@ -29,7 +29,7 @@ export const start = (form) => {
     event.stopImmediatePropagation();
     waiting.abort();
     waiting = new AbortController();
-    answer();
+    setTimeout(answer); // while this event is under way the form cannot be sent again
   }, { capture: true, signal });
   document.addEventListener("htmx:after:swap", () => {
     if (!form.isConnected) stopLast();
@@ -55,7 +55,7 @@ const offer = async (answer) => {
 const ask = async (form, mediation, signal) => {
   const { passkey, makes } = form.dataset;
   if (!PublicKeyCredential?.parseRequestOptionsFromJSON) throw named("NotSupportedError");
-  const response = await fetch(passkey, { method: "POST", signal });
+  const response = await fetch(passkey, { method: "POST", redirect: "manual", signal });
   if (!response.ok) throw named("NetworkError");
   const options = await response.json();
   const deadline = performance.now() + options.timeout;

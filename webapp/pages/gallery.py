@@ -1,7 +1,7 @@
 """Every state of every step, from the real templates, forms and words. Development only."""
 
-from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Set
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,12 +10,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts.challenges.ceremonies import PasskeyRefused
 from webapp.accounts.challenges.verifications import Outcome, Verification
 from webapp.accounts.forms import (
     CodeForm,
     EmailForm,
-    Failure,
     Form,
     NameForm,
     PasswordForm,
@@ -30,7 +28,6 @@ from webapp.accounts.journeys.confirm_email import Confirmation, LinkStatus
 from webapp.accounts.journeys.new_password import BreachedPassword
 from webapp.accounts.journeys.prove_again import ChangedElsewhere, WrongCurrentPassword
 from webapp.accounts.journeys.sign_in import WrongPassword
-from webapp.accounts.journeys.use_passkey import PasskeyExpired
 from webapp.accounts.people.users import User
 from webapp.accounts.policy import rules
 from webapp.accounts.policy.rules import (
@@ -55,8 +52,8 @@ from webapp.pages import (
     verification,
 )
 from webapp.pages.gallery_emails import SAMPLES
-from webapp.pages.passkey_words import NoPasskey, PasskeyError
-from webapp.pages.passkey_words import problem as passkey_problem
+from webapp.pages.gallery_passkeys import PASSKEYS
+from webapp.pages.gallery_state import State
 from webapp.pages.step import form_context
 from webapp.pages.words import TOLD, Told, UserError, problem
 from webapp.providers import (
@@ -92,15 +89,6 @@ DIRECTIONS = ("ltr", "rtl")
 FRAMED = (
     CONTENT_SECURITY_POLICY.replace("ancestors 'none'", "ancestors 'self'") + "; frame-src 'self'"
 )
-
-
-@dataclass(frozen=True)
-class State:
-    """One page as it can come to be: its words for the index, and what its template is given."""
-
-    words: str
-    template: str
-    context: Callable[[], Mapping[str, Any]]
 
 
 # --- the states, step by step ----------------------------------------------------------------
@@ -142,17 +130,7 @@ def _signin(
 ) -> State:
     def context() -> dict[str, Any]:
         form = SigninForm.parse(FormData(typed)) if typed is not None else SigninForm()
-        return _with_error(form, error) | SIGNIN_CONTEXT
-
-    return State(words, signin.TEMPLATE, context)
-
-
-def _no_passkey(words: str, error: PasskeyError) -> State:
-    """The form to sign in, after a passkey did not."""
-    stopped = passkey_problem(error)
-
-    def context() -> dict[str, Any]:
-        return form_context(SigninForm(), stopped) | SIGNIN_CONTEXT
+        return _with_error(form, error)
 
     return State(words, signin.TEMPLATE, context)
 
@@ -244,7 +222,6 @@ def _with_error(form: Form, error: UserError | None, *, checking: bool = False) 
     return form_context(form, problem(error, checking=checking, has_code=True) if error else None)
 
 
-SIGNIN_CONTEXT = {"passkeys": True}
 READY: dict[str, Any] = {"next_send_at": NOW}
 UNSENT = READY | {"reference": "", "sends": 0}
 EXPIRED = READY | {"expires_at": NOW}
@@ -322,22 +299,6 @@ SIGNIN = {
         "Too many wrong passwords", RETURNING, rules.PasswordChecksPaused(MINUTES)
     ),
     "signin-spent": _signin("A hundred in a row", RETURNING, rules.PasswordChecksSpent()),
-    "signin-no-passkeys": State(
-        "At an address where there can be none",
-        signin.TEMPLATE,
-        lambda: form_context(SigninForm(), None) | {"passkeys": False},
-    ),
-    "passkey-no-scripts": _no_passkey("Without scripts", NoPasskey(Failure.NO_SCRIPTS)),
-    "passkey-cancelled": _no_passkey("Cancelled or not allowed", NoPasskey(Failure.CANCELLED)),
-    "passkey-timed-out": _no_passkey("Too slow for the browser", NoPasskey(Failure.TIMED_OUT)),
-    "passkey-expired": _no_passkey("Too slow for us", PasskeyExpired()),
-    "passkey-wrong-address": _no_passkey(
-        "At another address of ours", NoPasskey(Failure.WRONG_ADDRESS)
-    ),
-    "passkey-unsupported": _no_passkey("A browser without", NoPasskey(Failure.UNSUPPORTED)),
-    "passkey-not-asked": _no_passkey("No challenge from us", NoPasskey(Failure.NOT_ASKED)),
-    "passkey-other": _no_passkey("Whatever else a browser says", NoPasskey(Failure.UNKNOWN)),
-    "passkey-unknown": _no_passkey("Unknown or false", PasskeyRefused()),
     "signin-code": _signin_code("Waiting for the code"),
     "signin-code-wrong": _signin_code("Wrong code", WrongCode(3), "123456", checks=2),
     "signin-code-unsent": _signin_code(
@@ -485,11 +446,12 @@ GROUPS = {
     "Sign in": SIGNIN,
     "Account": ACCOUNT,
     "The account’s own pages": OWN_PAGES,
+    "Passkeys": PASSKEYS,
     "Links in emails": LINKS,
     "Errors": ERRORS,
     "Pieces": PIECES,
 }
-STATES = SIGNUP | CODE | NUMBER | SIGNIN | ACCOUNT | OWN_PAGES | LINKS | ERRORS | PIECES
+STATES = SIGNUP | CODE | NUMBER | SIGNIN | ACCOUNT | OWN_PAGES | PASSKEYS | LINKS | ERRORS | PIECES
 
 
 # --- the pages -------------------------------------------------------------------------------

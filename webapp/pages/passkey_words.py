@@ -6,9 +6,8 @@ from webapp.accounts.challenges.ceremonies import PasskeyRefused
 from webapp.accounts.forms import Failure
 from webapp.accounts.journeys.keep_passkeys import PasskeyTaken
 from webapp.accounts.journeys.use_passkey import PasskeyExpired
-from webapp.accounts.policy.rules import LimitExceeded
 from webapp.pages import words
-from webapp.pages.words import INVALID, Problem
+from webapp.pages.words import INVALID, USER_ERRORS, Problem, UserError
 
 
 class NoPasskey(Exception):
@@ -19,8 +18,8 @@ class NoPasskey(Exception):
         self.failure = failure
 
 
-PASSKEY_ERRORS = (NoPasskey, PasskeyRefused, PasskeyExpired, PasskeyTaken, LimitExceeded)
-PasskeyError = NoPasskey | PasskeyRefused | PasskeyExpired | PasskeyTaken | LimitExceeded
+PASSKEY_ERRORS = (NoPasskey, PasskeyRefused, PasskeyExpired, PasskeyTaken, *USER_ERRORS)
+PasskeyError = NoPasskey | PasskeyRefused | PasskeyExpired | PasskeyTaken | UserError
 
 NOT_USED: Mapping[Failure, str] = {
     Failure.NO_SCRIPTS: "Passkeys need JavaScript, which did not run in your browser. "

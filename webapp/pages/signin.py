@@ -1,13 +1,10 @@
 """Sign in, step 1: email and password. And where the person goes on to, once signed in."""
 
-from typing import Any
-
 from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts.forms import SigninForm
 from webapp.accounts.journeys.sign_in import SignedIn, WrongPassword, sign_in
-from webapp.accounts.journeys.site import Site
 from webapp.accounts.people import sessions
 from webapp.accounts.people.sessions import Browser
 from webapp.pages import signin_code, state
@@ -88,10 +85,4 @@ async def show_onward(request: Request) -> Response:
 
 def render(request: Request, form: SigninForm, problem: Problem | None = None) -> Response:
     """The form again, with the email that was typed."""
-    shown = context(state.site(request))
-    return form_page(request, TEMPLATE, SIGNIN, form, shown, problem)
-
-
-def context(site: Site) -> dict[str, Any]:
-    """What the template needs besides the form."""
-    return {"passkeys": site.relying_party is not None}
+    return form_page(request, TEMPLATE, SIGNIN, form, {}, problem)

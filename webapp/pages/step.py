@@ -27,6 +27,7 @@ SIGNUP, VERIFICATION, PHONE, ACCOUNT = "/signup", "/verification", "/verificatio
 SIGNIN, SIGNIN_CODE, CONTINUE = "/signin", "/signin/code", "/continue"
 PASSWORD, NAME, EMAIL = "/account/password", "/account/name", "/account/email"
 SESSIONS, DELETE, DELETED = "/account/sessions", "/account/delete", "/account/deleted"
+PASSKEYS, PROOF = "/account/passkeys", "/account/proof"
 INVALID = 422
 
 
@@ -93,8 +94,8 @@ async def require_visitor(request: Request) -> Visitor:
     return visitor
 
 
-async def require_owner(request: Request) -> Owner:
-    """The person who is signed in.
+async def require_owner(request: Request, page: str = "") -> Owner:
+    """The person who is signed in. ``page``: where who signs in comes back to, if not here.
 
     Raises ``Redirect``: to sign in and come back, or to the step of who is signing up. Raises
     ``AnsweredBefore`` for a change that was made, whose answer the browser did not get.
@@ -106,7 +107,7 @@ async def require_owner(request: Request) -> Owner:
         raise Redirect(HOME)
     if request.method == "POST" and token:
         await _recover(request, site, token)
-    raise Redirect(f"{SIGNIN}?return_to={quote(request.url.path, safe='')}")
+    raise Redirect(f"{SIGNIN}?return_to={quote(page or request.url.path, safe='')}")
 
 
 async def _recover(request: Request, site: Site, former: str) -> None:

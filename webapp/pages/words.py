@@ -153,6 +153,8 @@ class Told(StrEnum):
     EMAIL_ASKED = "email_asked"
     SESSION_ENDED = "session_ended"
     SESSIONS_ENDED = "sessions_ended"
+    PASSKEY_ADDED = "passkey_added"
+    PASSKEY_REMOVED = "passkey_removed"
 
 
 SENT_AGAIN = {Channel.SMS: Told.CODE_TEXTED, Channel.CALL: Told.CALLING}
@@ -166,6 +168,8 @@ TOLD: Mapping[str, str] = {
     Told.EMAIL_ASKED: "We have emailed a link to the new address. Open it to make the change.",
     Told.SESSION_ENDED: "That browser is signed out.",
     Told.SESSIONS_ENDED: "Every other browser is signed out, and each needs a code to sign in.",
+    Told.PASSKEY_ADDED: "Your passkey is added. Next time you can sign in with it.",
+    Told.PASSKEY_REMOVED: "The passkey is removed, and signs nobody in any more.",
 }
 
 

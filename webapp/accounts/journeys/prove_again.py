@@ -9,7 +9,7 @@ from tortoise.transactions import in_transaction
 
 from webapp.accounts.history.reasons import Reason, Refusal
 from webapp.accounts.journeys.refusals import refusals
-from webapp.accounts.journeys.site import Site
+from webapp.accounts.journeys.site import Site, tells_database_errors
 from webapp.accounts.people import sessions, users
 from webapp.accounts.people.sessions import Owner
 from webapp.accounts.people.users import User
@@ -71,6 +71,17 @@ async def changing(
             raise await _lost(site, token)
         yield Change(user, token)
     site.outbox.wake()
+
+
+@tells_database_errors
+async def prove(site: Site, owner: Owner, current: str) -> str:
+    """Note that the person entered their password: the token of the session from now on.
+
+    Raises what ``changing`` does.
+    """
+    async with changing(site, owner, current) as change:
+        log.info("proved_again", user=change.user.id, passkey=False)
+    return change.token
 
 
 def next_token(site: Site, token: str, current: str) -> str:

@@ -4,6 +4,7 @@ A passkey counts as both factors: the device that has it, and the PIN or biometr
 device knows its user. The browser is asked first, with a challenge; then its answer comes.
 """
 
+from secrets import token_urlsafe
 from typing import Any
 
 import structlog
@@ -17,8 +18,7 @@ from webapp.accounts.journeys.sign_in import SignedIn
 from webapp.accounts.journeys.site import Site, tells_database_errors
 from webapp.accounts.people import passkeys, sessions, users
 from webapp.accounts.people.passkeys import Owned
-from webapp.accounts.people.sessions import Browser
-from webapp.accounts.people.users import User
+from webapp.accounts.people.sessions import Browser, Owner
 
 log = structlog.get_logger(__name__)
 
@@ -95,28 +95,37 @@ async def _record_use(site: Site, owned: Owned, sign_count: int) -> None:
     account = await users.get_for_update(owned.user.id)
     if account is None or not await passkeys.record_use(owned.passkey, sign_count, site.clock()):
         log.warning("passkey_refused", user=owned.user.id, reason="removed, or used beside this")
+        site.history.record(Reason.PASSKEY_REFUSED, owned.user.phone)
         raise PasskeyRefused
 
 
 @tells_database_errors
-async def ask_to_prove(site: Site, user: User) -> dict[str, Any]:
-    """What to ask the browser of somebody who is signed in."""
-    challenge = await passkey_challenges.issue(Purpose.PROVE, user.id, site.clock())
-    present = await passkeys.of_user(user.id)
+async def ask_to_prove(site: Site, owner: Owner) -> dict[str, Any]:
+    """What to ask the browser of somebody who is signed in: one of their own passkeys."""
+    user_id = owner.user.id
+    challenge = await passkey_challenges.issue(Purpose.PROVE, user_id, site.clock())
+    present = await passkeys.of_user(user_id)
     return ceremonies.request_options(party_of(site), challenge, present)
 
 
 @tells_database_errors
-async def prove(site: Site, user: User, credential: str) -> None:
-    """Whoever is signed in as ``user`` has a passkey of theirs, and is them.
+async def prove(site: Site, owner: Owner, credential: str) -> str:
+    """Note that whoever is signed in has a passkey of theirs, and so is them.
 
-    Raises ``PasskeyExpired`` or ``PasskeyRefused``. The caller records it in the session.
+    Returns the token of the session from now on (ASVS 7.2.4). Raises ``PasskeyExpired``, also
+    where the session was ended beside this request, or ``PasskeyRefused``.
     """
+    user, token = owner.user, token_urlsafe(sessions.TOKEN_BYTES)
     answer = await use_challenge(site, credential, Purpose.PROVE, user.id)
     owned = await passkeys.find(answer.credential_id)
     if owned is None or owned.user.id != user.id:
         log.warning("passkey_refused", user=user.id, reason="not a passkey of this account")
+        site.history.record(Reason.PASSKEY_REFUSED, user.phone)
         raise PasskeyRefused
     sign_count = await _verify(site, answer, owned)
     async with in_transaction():
         await _record_use(site, owned, sign_count)
+        if not await sessions.renew(owner.token, token, site.clock()):
+            raise PasskeyExpired
+    log.info("proved_again", user=user.id, passkey=True)
+    return token

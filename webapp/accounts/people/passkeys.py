@@ -86,11 +86,12 @@ async def record_use(passkey: Passkey, sign_count: int, now: datetime) -> bool:
     )
 
 
-async def remove(user_id: int, credential_id: str) -> Passkey | None:
-    """Remove a passkey of this account: the passkey as it was, None where there was none."""
-    rows = await run(
-        "DELETE FROM passkeys WHERE credential_id = $1 AND user_id = $2 RETURNING *",
-        credential_id,
-        user_id,
+async def remove(user_id: int, credential_id: str) -> bool:
+    """Remove a passkey of this account: False where it has none with this id."""
+    return bool(
+        await run(
+            "DELETE FROM passkeys WHERE credential_id = $1 AND user_id = $2 RETURNING user_id",
+            credential_id,
+            user_id,
+        )
     )
-    return loaded(Passkey, rows[0]) if rows else None

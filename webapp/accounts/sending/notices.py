@@ -9,6 +9,8 @@ class Notice(StrEnum):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - no password
     EMAIL_CHANGE_ASKED = "email_change_asked"  # told to the address that the account has
     EMAIL_CHANGED = "email_changed"  # told to the address that the account had
+    PASSKEY_ADDED = "passkey_added"
+    PASSKEY_REMOVED = "passkey_removed"
     NAME_CHANGED = "name_changed"
     ACCOUNT_DELETED = "account_deleted"
 

@@ -37,6 +37,11 @@ NOTICES: Mapping[Notice, tuple[str, str]] = {  # what happened, and what to do a
     Notice.PASSWORD_CHANGED: ("Your password was changed.", NOT_YOU),
     Notice.EMAIL_CHANGE_ASKED: ("A new email address was asked for.", NOT_YOU),
     Notice.EMAIL_CHANGED: ("Your email address was changed.", NOT_YOU),
+    Notice.PASSKEY_ADDED: (
+        "A passkey was added to your account.",
+        "Not you? Remove it, and choose a new password.",
+    ),
+    Notice.PASSKEY_REMOVED: ("A passkey was removed from your account.", NOT_YOU),
     Notice.ACCOUNT_DELETED: ("Your account was deleted, as was asked for.", ""),
 }
 
