@@ -1,16 +1,18 @@
 """Where a person is signed in, by HTTP: seen, and ended."""
 
+import httpx
 import pytest
 from starlette.applications import Starlette
 
 from tests.conftest import Clock
 from tests.people import PASSWORD, sign_up, verify
 from tests.phone import Phone
-from tests.test_account import BOTH_WAYS, LATER, TEN_MINUTES, browser, sign_in
+from tests.test_account import BOTH_WAYS, EMAIL, LATER, TEN_MINUTES, browser, sign_in
 from tests.visitor import NAVIGATION, Page, Visitor
 from webapp.accounts.people.remembered_browsers import RememberedBrowser
 from webapp.accounts.people.sessions import Session
 from webapp.accounts.people.user_agents import describe
+from webapp.accounts.purge import purge
 
 SESSIONS, END = "/account/sessions", "/account/sessions/end"
 
@@ -167,3 +169,40 @@ async def test_a_session_that_is_over_is_not_shown(
     await Session.filter(token_hash=theirs.token_hash).update(last_seen_at=long_ago)
     assert len(rows(await ada.visit(SESSIONS))) == 1
     assert mine.token_hash != theirs.token_hash
+
+
+@pytest.mark.environ(SESSION_IDLE="1h", SESSION_LIFETIME="3h")
+async def test_how_long_a_session_lives_is_a_setting(
+    ada: Visitor, client: httpx.AsyncClient, clock: Clock
+) -> None:
+    for _ in range(3):
+        assert (await client.get("/session")).status_code == 200
+        clock.advance(3600)
+    assert (await client.get("/session")).status_code == 200
+    clock.advance(1)
+    assert (await client.get("/session")).status_code == 401, "three hours after signing in"
+
+
+@pytest.mark.environ(SESSION_IDLE="1h", SESSION_LIFETIME="3h")
+async def test_an_idle_session_ends_when_the_setting_says(
+    ada: Visitor, client: httpx.AsyncClient, clock: Clock
+) -> None:
+    clock.advance(3601)
+    assert (await client.get("/session")).status_code == 401
+    assert (await ada.visit("/account")).path == "/signup"
+
+
+async def test_a_sign_in_waits_half_an_hour_for_its_code(
+    ada: Visitor, phone: Phone, clock: Clock
+) -> None:
+    clock.advance(TEN_MINUTES)
+    with browser(ada) as elsewhere:
+        await elsewhere.visit("/signin")
+        await elsewhere.submit("/signin", email=EMAIL, password=PASSWORD)
+        clock.advance(30 * 60)
+        assert (await elsewhere.visit("/signin/code")).step == "signin-code"
+        clock.advance(1)
+        assert (await elsewhere.visit("/signin/code")).step == "signin"
+    gone = await purge(clock())
+    assert gone["sessions"] == 1
+    assert await Session.all().count() == 1

@@ -12,7 +12,7 @@ from tests.phone import Phone
 from tests.rows import Rows
 from tests.visitor import Visitor
 from webapp.accounts.people.users import User
-from webapp.accounts.policy.rules import SESSION_IDLE
+from webapp.accounts.policy.rules import SESSION_LIFE
 from webapp.clients.session import PATHS, _person
 
 SQLITE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # no statement is run
@@ -68,9 +68,9 @@ async def test_a_session_that_is_used_by_the_application_alone_does_not_idle_out
     ada: Visitor, client: httpx.AsyncClient, clock: Clock
 ) -> None:
     for _ in range(3):
-        clock.advance(SESSION_IDLE.total_seconds() * 0.9)
+        clock.advance(SESSION_LIFE.idle.total_seconds() * 0.9)
         assert (await client.get("/session")).status_code == 200
-    clock.advance(SESSION_IDLE.total_seconds() + 1)
+    clock.advance(SESSION_LIFE.idle.total_seconds() + 1)
     assert (await client.get("/session")).status_code == 401
 
 

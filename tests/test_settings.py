@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import ROOT, production_environ
+from webapp.accounts.policy.rules import SESSION_LIFE, SessionLife
 from webapp.providers.registry import MESSENGERS, VERIFIERS
 from webapp.settings import Settings, SettingsError
 from webapp.settings.declaration import Setting, declared_by
@@ -185,6 +186,11 @@ def test_an_empty_production_environment_names_all_that_is_missing_at_once() -> 
         ("PROVIDER_TIMEOUT", "60"),
         ("PROVIDER_TIMEOUT", "nan"),
         ("PROVIDER_TIMEOUT", "soon"),
+        ("SESSION_IDLE", "0d"),
+        ("SESSION_IDLE", "14"),
+        ("SESSION_IDLE", "2 weeks"),
+        ("SESSION_LIFETIME", "401d"),
+        ("SESSION_LIFETIME", "1d"),
         ("SIGNUPS_PER_IP", "many"),
         ("CHECKS_PER_IP", "0"),
         ("RESENDS_PER_IP", "10 per fortnight"),
@@ -448,3 +454,8 @@ def test_what_the_deploy_button_fills_in_is_what_the_settings_take_by_themselves
     environ = production_environ(SQLITE)
     del environ["PWNED_PASSWORDS_URL"]  # in tests it is off
     assert Settings.load(environ | values) == Settings.load(environ | BEHIND_ROUTER)
+
+
+def test_the_sessions_defaults_are_those_that_the_purge_has() -> None:
+    settings = Settings.load({}, development=True)
+    assert SessionLife(settings.session_idle, settings.session_lifetime) == SESSION_LIFE

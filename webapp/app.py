@@ -32,7 +32,7 @@ from webapp.accounts.policy.rules import (
     FORMS_PER_SIGNUP,
     HINTS_PER_IP,
     PASSKEY_CHALLENGES_PER_IP,
-    SESSION_LIFETIME,
+    SessionLife,
     SpendingLimits,
 )
 from webapp.accounts.purge import purge
@@ -156,7 +156,7 @@ def _assemble(
     state = app.state
     state.settings, state.templates = settings, templates
     state.empty_forms = PageCache(0 if settings.development else CACHED_PAGES)
-    state.cookie = TokenCookie("session", https=settings.https, lifetime=SESSION_LIFETIME)
+    state.cookie = TokenCookie("session", https=settings.https, lifetime=settings.session_lifetime)
     state.browser_cookie = TokenCookie("browser", https=settings.https, lifetime=BROWSER_REMEMBERED)
     state.database = Database(
         settings.database_url,
@@ -182,11 +182,12 @@ def _assemble(
     spending = SpendingLimits(
         settings.sends_per_phone, settings.sends_per_hour, settings.prefix_brake
     )
+    session_life = SessionLife(settings.session_idle, settings.session_lifetime)
     state.history = History(settings.secret_key, ports.clock)
     state.outbox = Outbox(
         _carriers(state.providers, spending, state.history),
         ports.clock,
-        (purge, clients_purge.purge),
+        (partial(purge, sessions=session_life), clients_purge.purge),
     )
     state.site = Site(
         verifier=state.providers.verifier,
@@ -197,6 +198,7 @@ def _assemble(
         hasher=Hasher(hash_threads(settings)),
         breaches=state.providers.passwords,
         spending=spending,
+        session_life=session_life,
         secret_key=settings.secret_key,
         name=settings.site_name,
         countries=settings.allowed_countries,

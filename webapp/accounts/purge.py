@@ -12,7 +12,7 @@ from webapp.accounts.challenges.passkey_challenges import PasskeyChallenge
 from webapp.accounts.challenges.verifications import Purpose, Verification
 from webapp.accounts.history.events import EVENTS_KEPT, PhoneEvent
 from webapp.accounts.people.remembered_browsers import RememberedBrowser
-from webapp.accounts.people.sessions import Session
+from webapp.accounts.people.sessions import Session, Stage
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.password_checks import PasswordCheck
 from webapp.accounts.policy.rules import (
@@ -21,10 +21,11 @@ from webapp.accounts.policy.rules import (
     LINKS_KEPT,
     OUTBOX_KEPT,
     PASSWORD_CHECKS_KEPT,
-    SESSION_IDLE,
-    SESSION_LIFETIME,
+    SESSION_LIFE,
+    SIGN_IN_LIFETIME,
     SIGNUP_LIFETIME,
     UNDELIVERED_KEPT,
+    SessionLife,
 )
 from webapp.accounts.policy.usage import Usage, purge_attempts
 from webapp.accounts.sending.outbox import OutboxMessage
@@ -33,15 +34,16 @@ log = structlog.get_logger(__name__)
 BATCH = 500
 
 
-async def purge(now: datetime) -> dict[str, int]:
+async def purge(now: datetime, sessions: SessionLife = SESSION_LIFE) -> dict[str, int]:
     """Delete abandoned sign-ups (ASVS 14.2.7), dead sessions, old entries, uses, links
     and messages: how many of each.
     """
     abandoned = User.filter(verified_at__isnull=True, created_at__lt=now - SIGNUP_LIFETIME)
     gone = {
         "users": await delete(abandoned),
-        "sessions": await delete(Session.filter(last_seen_at__lt=now - SESSION_IDLE))
-        + await delete(Session.filter(created_at__lt=now - SESSION_LIFETIME)),
+        "sessions": await delete(Session.filter(last_seen_at__lt=now - sessions.idle))
+        + await delete(Session.filter(created_at__lt=now - sessions.absolute))
+        + await delete(Session.filter(stage=Stage.SIGN_IN, created_at__lt=now - SIGN_IN_LIFETIME)),
         "entries": await delete(Entry.filter(entered_at__lt=now - DAY)),
         "verifications": await delete(
             Verification.filter(created_at__lt=now - DAY).exclude(purpose=Purpose.SIGN_UP)

@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from webapp.accounts.people import sessions
 from webapp.accounts.people.users import User
+from webapp.accounts.policy.rules import SessionLife
 from webapp.clients.oidc.keys import Keyring
 from webapp.settings import Settings
 from webapp.settings.clients import Client
@@ -30,6 +31,7 @@ class Access:
     cookie: TokenCookie
     keys: Keyring
     clock: Callable[[], datetime]
+    session_life: SessionLife
 
     @classmethod
     def from_settings(
@@ -43,6 +45,7 @@ class Access:
             cookie=cookie,
             keys=Keyring(settings.secret_key, clock),
             clock=clock,
+            session_life=SessionLife(settings.session_idle, settings.session_lifetime),
         )
 
     def may_return_to(self, url: str) -> str:
@@ -61,8 +64,8 @@ def session_token(request: Request) -> str:
 
 async def signed_in(request: Request) -> User | None:
     """Who is signed in: the one place that decides what that means. A proven phone is needed."""
-    token = session_token(request)
-    visitor = await sessions.visitor(token, access(request).clock()) if token else None
+    token, here = session_token(request), access(request)
+    visitor = await sessions.visitor(token, here.clock(), here.session_life) if token else None
     return visitor.user if visitor and visitor.user.verified_at else None
 
 

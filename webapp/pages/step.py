@@ -80,7 +80,10 @@ def asks_password(request: Request, owner: Owner) -> bool:
 async def find_visitor(request: Request, stage: Stage = Stage.OPEN) -> Visitor | None:
     """The person whose browser this is, if the session is at ``stage``."""
     token = state.cookie(request).read(request)
-    visitor = await sessions.visitor(token, state.site(request).clock(), stage) if token else None
+    site = state.site(request)
+    if not token:
+        return None
+    visitor = await sessions.visitor(token, site.clock(), site.session_life, stage)
     if visitor:
         request.state.phone = visitor.user.phone  # whom the history is told of
     return visitor
@@ -101,7 +104,7 @@ async def require_owner(request: Request, page: str = "") -> Owner:
     ``AnsweredBefore`` for a change that was made, whose answer the browser did not get.
     """
     token, site = state.cookie(request).read(request), state.site(request)
-    if token and (owner := await sessions.owner(token, site.clock())):
+    if token and (owner := await sessions.owner(token, site.clock(), site.session_life)):
         return owner
     if await find_visitor(request):
         raise Redirect(HOME)

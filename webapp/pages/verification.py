@@ -63,8 +63,8 @@ async def submit(request: Request) -> Response:
 async def answer_again(request: Request, form: CodeForm, former: str) -> Response | None:
     """The answer to the right code, for a browser that never got it and sends the code again."""
     token = await recovered_token(request, form, former)
-    now = state.site(request).clock()
-    visitor = await sessions.visitor(token, now) if token else None
+    site = state.site(request)
+    visitor = await sessions.visitor(token, site.clock(), site.session_life) if token else None
     return await on_to_the_account(request, *visitor, token) if visitor else None
 
 

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from difflib import get_close_matches
 
 from webapp.settings import defaults, urls, values
@@ -254,6 +255,17 @@ class Settings:
     )
     web_concurrency: int = setting(
         "the number of web processes; platforms set it", values.integer(1, 64), "1"
+    )
+
+    session_idle: timedelta = setting(
+        "when a session ends that is not used, such as `30m`, `12h` or `14d`",
+        values.duration(timedelta(minutes=15), timedelta(days=400)),
+        "14d",
+    )
+    session_lifetime: timedelta = setting(
+        "when a session ends however much it is used; at least `SESSION_IDLE`",
+        values.duration(timedelta(minutes=15), timedelta(days=400)),
+        "90d",
     )
 
     signups_per_ip: str | None = setting(

@@ -25,6 +25,8 @@ def contradictions(settings: "Settings") -> Iterator[tuple[str, str]]:
         yield "DATABASE_SCHEMA", "contradicts the search_path in DATABASE_URL: leave one out"
     if settings.verify_provider == "sandbox" and not development:
         yield "VERIFY_PROVIDER", "sandbox is for development only"
+    if settings.session_lifetime < settings.session_idle:
+        yield "SESSION_LIFETIME", "is shorter than SESSION_IDLE"
     hook = urlsplit(settings.webhook_url)
     if hook.scheme == "http" and not development and not urls.is_loopback(hook.hostname or ""):
         yield "WEBHOOK_URL", "must be https in production: events have emails and phone numbers"

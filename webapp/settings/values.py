@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from email.policy import SMTP
 
 import limits
@@ -12,6 +13,7 @@ SECRET_LENGTH, SECRET_VARIETY = 32, 8  # characters, and different ones among th
 SENDER = r"\+[1-9][0-9]{6,14}|[0-9]{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 &+_-]{1,11}"  # Twilio's From
 ADDRESS = r"[!-~]+@[a-zA-Z0-9.-]+"  # one in ASCII, which every mail server takes
 MOST = 10_000_000
+UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
 def choice(*allowed: str) -> Callable[[str], str]:
@@ -80,6 +82,20 @@ def schema(text: str) -> str:
     if not re.fullmatch("(?!pg_)[a-z_][a-z0-9_]{0,62}", text):
         raise ValueError("must be lower-case letters, digits and _, and not begin with pg_")
     return text
+
+
+def duration(shortest: timedelta, longest: timedelta) -> Callable[[str], timedelta]:
+    """A number with its unit: 30m, 12h or 14d."""
+
+    def read(text: str) -> timedelta:
+        found = re.fullmatch(r"([0-9]{1,6})([mhd])", text)
+        length = int(found[1]) * UNITS[found[2]] if found else timedelta()
+        if not shortest <= length <= longest:
+            shown = f"from {shortest // UNITS['m']}m to {longest // UNITS['d']}d"
+            raise ValueError(f"must read like 30m, 12h or 14d, {shown}")
+        return length
+
+    return read
 
 
 def secret(text: str) -> str:

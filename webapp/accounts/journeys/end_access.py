@@ -33,7 +33,9 @@ async def ways_in(site: Site, owner: Owner, browser: str) -> tuple[list[WayIn], 
     """
     now, user_id = site.clock(), owner.user.id
     here = {owner.session.token_hash, token_hash(browser)}
-    signed_in = [_way_in(row, here) for row in await sessions.of_user(user_id, now)]
+    signed_in = [
+        _way_in(row, here) for row in await sessions.of_user(user_id, now, site.session_life)
+    ]
     remembered = [_way_in(row, here) for row in await remembered_browsers.of_user(user_id, now)]
     return _sorted(signed_in), _sorted(remembered)
 

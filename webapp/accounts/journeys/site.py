@@ -12,7 +12,7 @@ from webapp.accounts.challenges.ceremonies import RelyingParty
 from webapp.accounts.events import Events
 from webapp.accounts.history.recorder import History
 from webapp.accounts.people.passwords import Hasher
-from webapp.accounts.policy.rules import RETRY_AFTER, DatabaseAway, SpendingLimits
+from webapp.accounts.policy.rules import RETRY_AFTER, DatabaseAway, SessionLife, SpendingLimits
 from webapp.accounts.sending.delivery import Outbox
 from webapp.accounts.sending.emails import EmailWriter
 from webapp.database import DATABASE_ERRORS
@@ -36,6 +36,7 @@ class Site:
     hasher: Hasher
     breaches: BreachedPasswords
     spending: SpendingLimits
+    session_life: SessionLife
     secret_key: str
     name: str
     code_name: str  # the name as texts have it

@@ -15,11 +15,11 @@ from tortoise.models import Model
 from webapp.accounts.challenges.verifications import Purpose, Verification
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.rules import (
+    HALF_SIGNED_IN,
     RECENT_PROOF,
     RETURN_LIFETIME,
-    SESSION_IDLE,
-    SESSION_LIFETIME,
     SESSION_TOUCH,
+    SessionLife,
 )
 from webapp.accounts.statements import add, add_unless_there, columns_of, loaded, run
 
@@ -222,13 +222,13 @@ async def end_all(user_id: int, *, but: str = "") -> None:
     await Session.filter(user_id=user_id).exclude(token_hash=token_hash(but)).delete()
 
 
-async def of_user(user_id: int, now: datetime) -> list[Session]:
+async def of_user(user_id: int, now: datetime, life: SessionLife) -> list[Session]:
     """The sessions in which this user is signed in, the one seen last first."""
     alive = Session.filter(
         user_id=user_id,
         stage=Stage.OPEN,
-        last_seen_at__gte=now - SESSION_IDLE,
-        created_at__gte=now - SESSION_LIFETIME,
+        last_seen_at__gte=now - life.idle,
+        created_at__gte=now - life.absolute,
     )
     return await alive.order_by("-last_seen_at")
 
@@ -272,11 +272,15 @@ async def undo_signup(user: User, token: str) -> None:
     )
 
 
-async def visitor(token: str, now: datetime, stage: Stage = Stage.OPEN) -> Visitor | None:
+async def visitor(
+    token: str, now: datetime, life: SessionLife, stage: Stage = Stage.OPEN
+) -> Visitor | None:
     """The user whose session at ``stage`` has ``token``.
 
-    None if it is unknown, at another stage, idle or too old (ASVS 7.3).
+    None if it is unknown, at another stage, or idle or old beyond ``life`` (ASVS 7.3). One that
+    waits for the code of a sign-in lives half an hour.
     """
+    life = HALF_SIGNED_IN if stage is Stage.SIGN_IN else life
     rows = await run(
         f"SELECT users.*, {columns_of(Verification, 'latest')},"  # noqa: S608
         " sessions.last_seen_at < $2 AS stale"
@@ -288,8 +292,8 @@ async def visitor(token: str, now: datetime, stage: Stage = Stage.OPEN) -> Visit
         " AND sessions.created_at >= $4 AND sessions.stage = $5",
         token_hash(token),
         now - SESSION_TOUCH,
-        now - SESSION_IDLE,
-        now - SESSION_LIFETIME,
+        now - life.idle,
+        now - life.absolute,
         stage,
         PURPOSE[stage],
     )
@@ -300,9 +304,9 @@ async def visitor(token: str, now: datetime, stage: Stage = Stage.OPEN) -> Visit
     return Visitor(loaded(User, rows[0]), loaded(Verification, rows[0], "latest_"))
 
 
-async def owner(token: str, now: datetime) -> Owner | None:
+async def owner(token: str, now: datetime, life: SessionLife) -> Owner | None:
     """The person who is signed in by ``token``; None for nobody and for who only signs up."""
-    found = await visitor(token, now)
+    found = await visitor(token, now, life)
     session = await Session.get_or_none(token_hash=token_hash(token))
     if found is None or session is None or not found.user.verified_at:
         return None

@@ -64,8 +64,7 @@ PASSKEY_CHALLENGES_PER_IP = "120/10minutes"  # each is a row, for strangers too
 PASSKEYS_PER_ACCOUNT = 20
 
 # Sessions (ASVS 7.3)
-SESSION_IDLE = timedelta(days=1)
-SESSION_LIFETIME = timedelta(days=30)
+SIGN_IN_LIFETIME = timedelta(minutes=30)  # from the password to the code, with three codes sent
 RETURN_LIFETIME = timedelta(hours=1)  # an application waits no longer for whom it sent
 SESSION_TOUCH = timedelta(minutes=5)  # how stale last_seen_at may be, to spare a write a request
 
@@ -76,6 +75,21 @@ RETRY_AFTER = timedelta(seconds=5)
 OUTBOX_KEPT = timedelta(days=7)  # after a message is done
 LINKS_KEPT = timedelta(days=7)  # after they expired, for words better than "unknown"
 UNDELIVERED_KEPT = timedelta(days=7)  # longer than any is tried: nobody carries its channel now
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLife:
+    """When a session ends by itself."""
+
+    idle: timedelta  # after the last use
+    absolute: timedelta  # after signing in
+
+
+# The defaults of the settings. Signing in costs a text, and whoever comes back every other week
+# should not pay for one each time; nobody stays signed in for more than a quarter of a year. What
+# a thief could change needs the password after ten minutes.
+SESSION_LIFE = SessionLife(idle=timedelta(days=14), absolute=timedelta(days=90))
+HALF_SIGNED_IN = SessionLife(idle=SIGN_IN_LIFETIME, absolute=SIGN_IN_LIFETIME)
 
 
 @dataclass(frozen=True, slots=True)
