@@ -19,6 +19,8 @@ from webapp.accounts.sending.delivery import delivering
 from webapp.app import create_app, utcnow
 from webapp.clients.oidc.keys import Keyring
 from webapp.database import Database
+from webapp.operate import CommandError
+from webapp.operate import commands as operators
 from webapp.schema import UNUSABLE, log_mismatches, mismatches
 from webapp.settings import Settings
 
@@ -38,10 +40,10 @@ def main() -> None:
             _run(worker)
         case "doctor":
             _run(doctor)
-        case "story":
-            _run(partial(story, typed=options.number))
         case "keys":
             _run(partial(rotate_keys, at_once=options.at_once))
+        case _:
+            _run(partial(operate, options=options))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,9 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "doctor", help="check a deployment: exit status 1 and a line for each fault"
     )
-    commands.add_parser(
-        "story", help="what happened to a phone number in the last 30 days, and why"
-    ).add_argument("number", help="with its country code: +447400123456")
+    operators.add_to(commands)
     keys = commands.add_parser("keys", help="the keys that sign tokens for your applications")
     rotate = keys.add_subparsers(dest="action", required=True).add_parser(
         "rotate", help="sign with a new key; the old one is published for another day"
@@ -124,16 +124,14 @@ async def _database(settings: Settings, doing: str) -> AsyncIterator[Database]:
         await database.close()
 
 
-async def story(settings: Settings, *, typed: str) -> int:
-    """Print what happened to a phone number."""
-    from webapp.operate.story import NotANumber, read_number, tell  # noqa: PLC0415 - see doctor
-
-    try:
-        phone = read_number(typed)
-    except NotANumber as error:
-        sys.exit(str(error))
-    async with _database(settings, "read"):
-        _say("\n".join(await tell(phone, settings.secret_key, utcnow())))
+async def operate(settings: Settings, *, options: argparse.Namespace) -> int:
+    """Run one of the operator's commands."""
+    async with _database(settings, options.command):
+        try:
+            _say("\n".join(await options.run(options, settings, utcnow())))
+        except CommandError as error:
+            print(error, file=sys.stderr)
+            return 1
     return 0
 
 

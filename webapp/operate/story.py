@@ -11,22 +11,21 @@ from webapp.accounts.history.events import EVENTS_KEPT, PhoneEvent
 from webapp.accounts.history.reasons import BY_ID
 from webapp.accounts.people import spellings, users
 from webapp.accounts.people.phones import readable
+from webapp.accounts.policy import blocks
+from webapp.accounts.policy.blocks import Subject
+from webapp.operate import CommandError
 
 CHANNELS = {"sms": "by text", "call": "by call", "notice": "a text that is no code"}
 
 
-class NotANumber(ValueError):
-    """What was typed is no phone number; its text says what to type."""
-
-
 def read_number(typed: str) -> str:
-    """The number in E.164, of any kind that there is. Raises ``NotANumber``."""
+    """The number in E.164, of any kind that there is. Raises ``CommandError``."""
     try:
         number = spellings.read(typed, "")
     except NumberParseException:
         number = None
     if number is None or not phonenumbers.is_possible_number(number):
-        raise NotANumber(
+        raise CommandError(
             f"{typed!r} is no phone number: write it with its country code, like +447400123456"
         )
     return phonenumbers.format_number(number, PhoneNumberFormat.E164)
@@ -40,6 +39,7 @@ async def tell(phone: str, secret_key: str, now: datetime) -> list[str]:
         f"{readable(phone)}, the last {days} days (UTC):",
         *(list(_table(happened)) or ["  nothing: nobody entered this number here"]),
         await _account(phone),
+        *await _block(phone, now),
     ]
 
 
@@ -59,6 +59,11 @@ def _words(event: PhoneEvent) -> str:
     more += [f"{event.times} times" if event.times > 1 else ""]
     extra = ", ".join(filter(None, more))
     return f"{refused}{words}{f' ({extra})' if extra else ''}"
+
+
+async def _block(phone: str, now: datetime) -> list[str]:
+    what = await blocks.find(Subject.of_phone(phone), now)
+    return [f"Blocked by {what}."] if what else []
 
 
 async def _account(phone: str) -> str:

@@ -22,15 +22,16 @@ THROTTLES: Mapping[str, Reason] = {
 def record_throttled(request: Request, rule: str, form: Form | None) -> None:
     """Record that a request was one too many for its address."""
     if reason := THROTTLES.get(rule):
-        _record(request, reason, form)
+        record_refused(request, reason, form)
 
 
 def record_invalid(request: Request, form: Form) -> None:
     """Record that ``form`` was not filled in well, by its first error."""
-    _record(request, form.refusal, form)
+    record_refused(request, form.refusal, form)
 
 
-def _record(request: Request, reason: Reason, form: Form | None) -> None:
+def record_refused(request: Request, reason: Reason, form: Form | None) -> None:
+    """Record that ``form`` was refused, with its number or that of the session."""
     history, typed = state.history(request), form if isinstance(form, PhoneForm) else None
     country = typed.known_country if typed else ""
     if history.counts_only(fingerprint(state.networks(request)[0])):

@@ -63,7 +63,7 @@ async def submit(request: Request) -> Response:
     browser = Browser(request.headers.get("user-agent", ""), form.return_to)
     try:
         await throttle(request, "signups", form=form)
-        signed_up = await sign_up(site, form, visitor, browser)
+        signed_up = await sign_up(site, form, visitor, browser, state.networks(request)[0])
     except USER_ERRORS as error:
         return render(request, form, problem(error))
     return await on_to_the_code(request, signed_up)

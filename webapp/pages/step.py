@@ -15,9 +15,11 @@ from webapp.accounts.journeys.prove_again import AnsweredBefore, next_token, was
 from webapp.accounts.journeys.site import SignupOver, Site
 from webapp.accounts.people import sessions
 from webapp.accounts.people.sessions import Owner, Stage, Visitor
+from webapp.accounts.policy import blocks
+from webapp.accounts.policy.blocks import BlockedByOperator, Subject
 from webapp.accounts.policy.rules import Throttled
 from webapp.pages import state
-from webapp.pages.history import record_invalid, record_throttled
+from webapp.pages.history import record_invalid, record_refused, record_throttled
 from webapp.pages.words import TOLD, Problem
 from webapp.web.form import posted
 from webapp.web.templates import page
@@ -29,6 +31,8 @@ PASSWORD, NAME, EMAIL = "/account/password", "/account/name", "/account/email"
 SESSIONS, DELETE, DELETED = "/account/sessions", "/account/delete", "/account/deleted"
 PASSKEYS, PROOF = "/account/passkeys", "/account/proof"
 INVALID = 422
+REFUSED_TO_BLOCKED = {"signins", "resends"}  # the rules of requests for texts and with passwords
+BLOCKED_WAIT = timedelta(hours=1)  # what those whose address is blocked are told to wait
 
 
 class Redirect(Exception):
@@ -139,12 +143,26 @@ def is_done(visitor: Visitor) -> bool:
 async def throttle(request: Request, rule: str, key: str = "", *, form: Form | None = None) -> None:
     """Count this request for ``key``, by default the visitor's networks. Raises ``Throttled``.
 
-    ``form`` is the one that was sent, if it has a number.
+    ``form`` is the one that was sent, if it has a number. An address that an operator blocks may
+    neither have texts sent (``BlockedByOperator``) nor enter passwords; ``sign_up`` looks itself.
     """
     keys = (key,) if key else state.networks(request)
     if wait := await state.throttle(request).hit(rule, *keys):
         record_throttled(request, rule, form)
         raise Throttled(timedelta(seconds=wait))
+    if rule in REFUSED_TO_BLOCKED:
+        await _refuse_blocked(request, rule, form)
+
+
+async def _refuse_blocked(request: Request, rule: str, form: Form | None) -> None:
+    subject = Subject(network=state.networks(request)[0])
+    try:
+        await blocks.refuse(subject, state.site(request).clock())
+    except BlockedByOperator as error:
+        record_refused(request, error.reason, form)
+        if rule == "signins":  # whose page speaks of no number
+            raise Throttled(BLOCKED_WAIT) from error
+        raise
 
 
 def form_page(

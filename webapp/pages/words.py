@@ -11,6 +11,7 @@ from webapp.accounts.journeys.new_password import BreachedPassword
 from webapp.accounts.journeys.prove_again import ChangedElsewhere, WrongCurrentPassword
 from webapp.accounts.journeys.sign_in import WrongPassword
 from webapp.accounts.policy import rules
+from webapp.accounts.policy.blocks import BlockedByOperator
 from webapp.accounts.policy.rules import (
     CODE_LIFETIME,
     PASSKEYS_PER_ACCOUNT,
@@ -102,11 +103,13 @@ SENDS_UNKNOWN = (
     "always say whether it sent it. If one reaches you, it works. "
     "You can ask for a new one in {wait}"
 )
+CANNOT_SEND = "We cannot send a code to this number now. Use another mobile number"
 NUMBER: Mapping[type[ProviderError], str] = {
     InvalidNumber: "We cannot send a code to this number. Check it, or use another mobile number",
     NotMobile: "This is a landline, which cannot receive texts. Use a mobile number",
     CountryNotServed: "We cannot send texts to this country yet",
-    Blocked: "We cannot send a code to this number now. Use another mobile number",
+    Blocked: CANNOT_SEND,
+    BlockedByOperator: CANNOT_SEND,  # which of the two it is, or what is blocked, is not said
     OptedOut: "This number has asked not to be texted. Text START to us from it, or use another",
 }
 VENDOR: Mapping[type[ProviderError], tuple[int, str]] = {

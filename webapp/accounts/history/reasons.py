@@ -85,6 +85,13 @@ class Reason(StrEnum):
 
     LIMIT_PASSKEYS = "limit_passkeys", "the account had as many passkeys as one may"
 
+    # A block by an operator: `python -m webapp blocks`
+    BLOCK_COUNTRY = "block_country", "an operator blocked the country"
+    BLOCK_PREFIX = "block_prefix", "an operator blocked the prefix"
+    BLOCK_PHONE = "block_phone", "an operator blocked the number"
+    BLOCK_ADDRESS = "block_address", "an operator blocked the address that asked"
+    BLOCK_DOMAIN = "block_domain", "an operator blocked the domain of the email address"
+
     # The site itself
     SITE_DATABASE = "site_database", "the database did not answer"
     SITE_OVERLOADED = "site_overloaded", "more people were waiting than could be served"

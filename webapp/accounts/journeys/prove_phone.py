@@ -17,7 +17,8 @@ from webapp.accounts.journeys.site import SignupOver, Site, tells_database_error
 from webapp.accounts.people import users
 from webapp.accounts.people.phones import Phone
 from webapp.accounts.people.users import User
-from webapp.accounts.policy import limits, usage
+from webapp.accounts.policy import blocks, limits, usage
+from webapp.accounts.policy.blocks import BlockedByOperator, Subject
 from webapp.accounts.policy.rules import (
     SIGNUP_LIFETIME,
     ChangesSpent,
@@ -42,14 +43,22 @@ log = structlog.get_logger(__name__)
 VERDICTS = (Blocked, CountryNotServed, InvalidNumber, NotMobile, OptedOut, TooManySends)
 
 
-async def send_code(site: Site, user: User, verification: Verification, channel: Channel) -> None:
+async def send_code(
+    site: Site,
+    user: User,
+    verification: Verification,
+    channel: Channel,
+    *,
+    unblocked: bool = False,
+) -> None:
     """Ask the vendor for a code, with no transaction open, and record what came of it.
 
-    The send was claimed before. Raises ``LimitExceeded`` or ``ProviderError``.
+    The send was claimed before. ``unblocked`` says that no block holds, as the caller has looked.
+    Raises ``LimitExceeded`` or ``ProviderError``.
     """
     site.history.record(Reason.ASKED, verification.phone, channel=channel)
     with refusals(site, verification.phone, channel):
-        reserved = await _reserve(site, verification)
+        reserved = await _reserve(site, verification, unblocked=unblocked)
     try:
         with refusals(site, verification.phone, channel):
             sent = await site.verifier.send(
@@ -69,11 +78,13 @@ async def send_code(site: Site, user: User, verification: Verification, channel:
     log.info("code_sent", user=user.id, verification=verification.id, channel=channel.value)
 
 
-async def _reserve(site: Site, verification: Verification) -> Reservation:
-    """Reserve what the send costs; where a limit forbids it, the claimed send is given back."""
+async def _reserve(site: Site, verification: Verification, *, unblocked: bool) -> Reservation:
+    """Reserve what the send costs; where it may not be, the claimed send is given back."""
     try:
+        if not unblocked:
+            await blocks.refuse(Subject.of_phone(verification.phone), site.clock())
         return await limits.reserve_send(verification.phone, site.spending, site.clock())
-    except LimitExceeded:
+    except (LimitExceeded, BlockedByOperator):
         await verifications.record_send_failure(verification, site.clock())
         raise
 

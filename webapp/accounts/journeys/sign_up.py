@@ -32,6 +32,7 @@ from webapp.accounts.journeys.site import SignupOver, Site, tells_database_error
 from webapp.accounts.people import emails, sessions, users
 from webapp.accounts.people.sessions import UNKNOWN_BROWSER, Browser, Visitor
 from webapp.accounts.people.users import User
+from webapp.accounts.policy.blocks import Subject
 from webapp.accounts.policy.rules import CODE_LIFETIME, LimitExceeded
 from webapp.accounts.sending import texts
 from webapp.providers import Channel
@@ -57,6 +58,7 @@ async def sign_up(
     form: SignupForm,
     visitor: Visitor | None = None,
     browser: Browser = UNKNOWN_BROWSER,
+    network: str = "",
 ) -> SignedUp:
     """Make an unverified account and have a code sent to its phone.
 
@@ -65,12 +67,14 @@ async def sign_up(
     password of another pending sign-up join that one: the form was sent twice. Either way a code
     that is on its way already is not sent again, and one that is used up begins a new sign-up.
 
-    Raises ``LimitExceeded`` or ``ProviderError``, after which the same form can be sent again,
+    ``network`` is where the form came from, for an operator's blocks. Raises ``LimitExceeded`` or
+    ``ProviderError``, after which the same form can be sent again,
     ``BreachedPassword`` and ``SignupOver``.
     """
     with refusals(site, form.profile()["phone"]):
+        account = await _account_with_email(site, form, network)
         await refuse_breached(site, form.password)
-        password_hash = await _hash(site, form)
+        password_hash = await _hash(site, form, account)
     if visitor and _is_same_person(form, visitor.user):
         if visitor.verification.outcome is Outcome.EMAIL_TAKEN:
             raise SignupOver
@@ -79,13 +83,20 @@ async def sign_up(
     return await _begin_or_join(site, form, password_hash, browser)
 
 
-async def _hash(site: Site, form: SignupForm) -> str:
+async def _account_with_email(site: Site, form: SignupForm, network: str) -> User | None:
+    """The verified account that has the email. Raises ``BlockedByOperator``."""
+    assert form.number  # noqa: S101 - a valid form has one
+    subject = Subject(form.number.e164, form.number.country, form.clean_email, network)
+    folded = emails.fold(form.clean_email)
+    return await users.with_email_unless_blocked(folded, subject, site.clock())
+
+
+async def _hash(site: Site, form: SignupForm, account: User | None) -> str:
     """The password's hash, with the salt of the account that has this email, if one has.
 
     So ``_enter_own_account`` can tell whether the password is that account's, when the phone is
     proven; and until then a taken email takes the same work as any other.
     """
-    account = await users.with_email(emails.fold(form.clean_email))
     return await site.hasher.hash_like(form.password, account.password_hash if account else "")
 
 
@@ -130,7 +141,7 @@ async def _send_first_code(site: Site, begun: SignedUp) -> SignedUp:
     """Nothing is kept of a sign-up whose code a limit forbids, so that refusing fills no disk."""
     user, verification, token = begun
     try:
-        await prove_phone.send_code(site, user, verification, Channel.SMS)
+        await prove_phone.send_code(site, user, verification, Channel.SMS, unblocked=True)
     except LimitExceeded:
         await sessions.undo_signup(user, token or "")
         raise

@@ -12,6 +12,8 @@ from tortoise.queryset import QuerySet
 
 from webapp.accounts.people import emails
 from webapp.accounts.people.phones import Phone
+from webapp.accounts.policy import blocks
+from webapp.accounts.policy.blocks import Subject
 from webapp.accounts.policy.rules import PHONE_CHANGES
 from webapp.accounts.statements import add, loaded, run
 
@@ -78,6 +80,22 @@ async def with_email(folded_email: str) -> User | None:
     """The verified account that has this email, folded for comparison."""
     rows = await run("SELECT * FROM users WHERE claimed_email = $1", folded_email)
     return loaded(User, rows[0]) if rows else None
+
+
+async def with_email_unless_blocked(
+    folded_email: str, subject: Subject, now: datetime
+) -> User | None:
+    """The same, and at once whether an operator blocks who asks: ``BlockedByOperator`` then."""
+    rows = await run(WITH_EMAIL_AND_BLOCK, folded_email, *blocks.values_of(subject, now))
+    if what := rows[0]["blocked_by"]:
+        raise blocks.BlockedByOperator(what)
+    return loaded(User, rows[0]) if rows[0]["id"] else None
+
+
+WITH_EMAIL_AND_BLOCK = (
+    f"SELECT ({blocks.lookup(after=1)}) AS blocked_by, users.* FROM (SELECT 1 AS one) AS asked"  # noqa: S608
+    " LEFT JOIN users ON users.claimed_email = $1"
+)
 
 
 async def verified_with_phone(phone: str) -> list[User]:

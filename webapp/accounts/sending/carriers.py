@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 from webapp.accounts.history.reasons import Reason, reason_of
 from webapp.accounts.history.recorder import History
-from webapp.accounts.policy import limits, usage
+from webapp.accounts.policy import blocks, limits, usage
+from webapp.accounts.policy.blocks import BlockedByOperator, Subject
 from webapp.accounts.policy.rules import SpendingLimits
 from webapp.accounts.policy.usage import Reservation
 from webapp.accounts.sending.outbox import OutboxMessage
@@ -94,11 +95,12 @@ class TextCarrier(Carrier):
     def __init__(self, messenger: Messenger, spending: SpendingLimits, history: History) -> None:
         self._messenger, self._spending, self._history = messenger, spending, history
 
-    async def reserve(
-        self,
-        message: OutboxMessage,  # noqa: ARG002
-        now: datetime,
-    ) -> Reservation:
+    async def reserve(self, message: OutboxMessage, now: datetime) -> Reservation:
+        try:
+            await blocks.refuse(Subject.of_phone(message.to), now)
+        except BlockedByOperator as error:
+            self._history.record(error.reason, message.to, channel=NOTICE)
+            raise
         return await limits.reserve_confirmation(self._spending, now)
 
     async def refund(self, reserved: Reservation | None) -> None:
