@@ -29,6 +29,7 @@ MODELS = [  # the modules that have a table each
     "webapp.accounts.policy.blocks",
     "webapp.accounts.policy.usage",
     "webapp.accounts.policy.password_checks",
+    "webapp.accounts.policy.link_requests",
     "webapp.accounts.sending.outbox",
     "webapp.clients.oidc.keys",
     "webapp.clients.oidc.grants",

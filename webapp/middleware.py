@@ -8,7 +8,7 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from webapp.clients import session
 from webapp.clients.oidc import OPEN_PATHS
-from webapp.pages import email
+from webapp.pages import email, reset
 from webapp.pages.errors import error_app
 from webapp.settings import Settings
 from webapp.web.client import Clients
@@ -25,7 +25,7 @@ from webapp.web.security import (
     origin_of,
 )
 
-SECRET_BELOW = (f"{email.CONFIRM}/",)  # where a path goes on with a token
+SECRET_BELOW = (f"{email.CONFIRM}/", f"{reset.RESET}/")  # where a path goes on with a token
 LARGEST_BODY = 65_536  # bytes; the longest of our forms has a few hundred
 
 

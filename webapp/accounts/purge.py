@@ -15,6 +15,7 @@ from webapp.accounts.people.remembered_browsers import RememberedBrowser
 from webapp.accounts.people.sessions import Session, Stage
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.blocks import Block
+from webapp.accounts.policy.link_requests import LinkRequest
 from webapp.accounts.policy.password_checks import PasswordCheck
 from webapp.accounts.policy.rules import (
     BROWSER_REMEMBERED,
@@ -54,6 +55,7 @@ async def purge(now: datetime, sessions: SessionLife = SESSION_LIFE) -> dict[str
             PasswordCheck.filter(next_at__lt=now - PASSWORD_CHECKS_KEPT)
         ),
         "usage": await delete(Usage.filter(started_at__lt=now - DAY, newest_at__lt=now - DAY)),
+        "link_requests": await delete(LinkRequest.filter(since__lt=now - DAY)),
         "passkey_challenges": await delete(PasskeyChallenge.filter(expires_at__lte=now)),
         "blocks": await delete(Block.filter(ends_at__lte=now)),
         "phone_events": await delete(PhoneEvent.filter(at__lt=now - EVENTS_KEPT)),

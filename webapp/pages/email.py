@@ -5,7 +5,6 @@ instead of the path. To open the page changes nothing, since mail programs open 
 """
 
 from typing import Any
-from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,6 +17,7 @@ from webapp.accounts.journeys.confirm_email import (
     send_link,
 )
 from webapp.pages import account, state
+from webapp.pages.link import token_of, url_below, without_referrer
 from webapp.pages.step import (
     ACCOUNT,
     HOME,
@@ -34,9 +34,6 @@ from webapp.web.templates import is_fragment, page
 CONFIRM = "/email/confirm"
 TEMPLATE = "steps/confirm_email.html"
 STATUSES = {Confirmation.OVER: 410, Confirmation.TAKEN: 409}  # those of links that did nothing
-# Not no-referrer, under which browsers send "Origin: null" with the form; and not the same-origin
-# of other pages, under which our own pages and what stands before them would be told the token.
-REFERRER_POLICY = {"Referrer-Policy": "strict-origin"}
 
 
 async def show(request: Request) -> Response:
@@ -47,18 +44,11 @@ async def submit(request: Request) -> Response:
     link = await confirm(state.site(request), token_of(request))
     if link.confirmation in STATUSES or is_fragment(request):
         return await render(request, link)
-    response = go(url_of(request))
-    response.headers.update(REFERRER_POLICY)
-    return response
-
-
-def token_of(request: Request) -> str:
-    return str(request.path_params["token"])
+    return without_referrer(go(url_of(request)))
 
 
 def url_of(request: Request) -> str:
-    """The page's own URL, in which a token of a stranger's making is encoded again."""
-    return f"{CONFIRM}/{quote(token_of(request), safe='')}"
+    return url_below(CONFIRM, request)
 
 
 async def render(request: Request, link: LinkStatus) -> Response:
@@ -71,8 +61,7 @@ async def render(request: Request, link: LinkStatus) -> Response:
         status=STATUSES.get(link.confirmation, 200),
         **context(link, url, signed_in=bool(visitor and visitor.user.verified_at)),
     )
-    response.headers.update(REFERRER_POLICY)
-    return response
+    return without_referrer(response)
 
 
 def context(link: LinkStatus, url: str, *, signed_in: bool) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Set
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from starlette.datastructures import FormData
@@ -10,11 +10,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts.challenges.verifications import Outcome, Verification
+from webapp.accounts.challenges.verifications import Outcome
 from webapp.accounts.forms import (
     CodeForm,
     EmailForm,
-    Form,
     NameForm,
     PasswordForm,
     PhoneForm,
@@ -28,12 +27,9 @@ from webapp.accounts.journeys.confirm_email import Confirmation, LinkStatus
 from webapp.accounts.journeys.new_password import BreachedPassword
 from webapp.accounts.journeys.prove_again import ChangedElsewhere, WrongCurrentPassword
 from webapp.accounts.journeys.sign_in import WrongPassword
-from webapp.accounts.people.users import User
 from webapp.accounts.policy import rules
 from webapp.accounts.policy.rules import (
     CHECKS_PER_VERIFICATION,
-    CODE_LIFETIME,
-    COOL_DOWNS,
     SENDS_PER_VERIFICATION,
 )
 from webapp.pages import (
@@ -53,8 +49,23 @@ from webapp.pages import (
 )
 from webapp.pages.gallery_emails import SAMPLES
 from webapp.pages.gallery_passkeys import PASSKEYS
-from webapp.pages.gallery_state import State
-from webapp.pages.step import form_context
+from webapp.pages.gallery_recovery import RECOVERY
+from webapp.pages.gallery_state import (
+    COUNTRY,
+    EVERY_COUNTRY,
+    EXPIRED,
+    LONGER,
+    MINUTES,
+    NOW,
+    READY,
+    SECONDS,
+    TYPED,
+    UNSENT,
+    State,
+    person,
+    sent_code,
+    with_error,
+)
 from webapp.pages.words import TOLD, Told, UserError, problem
 from webapp.providers import (
     Blocked,
@@ -70,19 +81,8 @@ from webapp.providers import (
 from webapp.web.headers import CONTENT_SECURITY_POLICY
 from webapp.web.templates import page, render, respond
 
-COUNTRY = "GB"
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-EVERY_COUNTRY: frozenset[str] = frozenset()
-TYPED = {
-    "name": "Ada Lovelace",
-    "email": "ada@example.com",
-    "country": COUNTRY,
-    "phone": "07400 123456",
-    "password": "seven quiet herons",
-}
 WRONG = {"name": "", "email": "ada@", "country": COUNTRY, "phone": "1", "password": "password1"}
 LONG_EMAIL = f"{'ada' * 20}@{'example' * 8}.com"
-SECONDS, MINUTES, LONGER = timedelta(seconds=5), timedelta(minutes=8), timedelta(minutes=25)
 LONG_AGO = timedelta(days=90)
 DIRECTIONS = ("ltr", "rtl")
 # Only here, in development, may our own page frame our own pages.
@@ -101,7 +101,7 @@ def _signup(
 
     def context() -> dict[str, Any]:
         form = SignupForm.parse(FormData(typed)) if typed else SignupForm(country=COUNTRY)
-        return _with_error(form, error) | signup.context(form, EVERY_COUNTRY)
+        return with_error(form, error) | signup.context(form, EVERY_COUNTRY)
 
     return State(words, signup.TEMPLATE, context)
 
@@ -119,8 +119,8 @@ def _code(
 
     def context() -> dict[str, Any]:
         form = CodeForm() if typed is None else CodeForm.parse(FormData(code=typed))
-        shown = verification.context(_user(), _verification(**unusual), NOW, channels, notice)
-        return _with_error(form, error, checking=typed is not None) | shown
+        shown = verification.context(person(), sent_code(**unusual), NOW, channels, notice)
+        return with_error(form, error, checking=typed is not None) | shown
 
     return State(words, verification.TEMPLATE, context)
 
@@ -130,7 +130,7 @@ def _signin(
 ) -> State:
     def context() -> dict[str, Any]:
         form = SigninForm.parse(FormData(typed)) if typed is not None else SigninForm()
-        return _with_error(form, error)
+        return with_error(form, error)
 
     return State(words, signin.TEMPLATE, context)
 
@@ -149,7 +149,7 @@ def _signin_code(
 def _phone(words: str, typed: str = TYPED["phone"], error: UserError | None = None) -> State:
     def context() -> dict[str, Any]:
         form = PhoneForm.parse(FormData(country=COUNTRY, phone=typed))
-        return _with_error(form, error) | phone.context(_user(), form, EVERY_COUNTRY)
+        return with_error(form, error) | phone.context(person(), form, EVERY_COUNTRY)
 
     return State(words, phone.TEMPLATE, context)
 
@@ -162,12 +162,12 @@ def _account(
     notice: str | None = None,
     error: UserError | None = None,
     new_email: str = "",
-    **person: Any,
+    **unusual: Any,
 ) -> State:
     """The account step; ``resend_in`` is there where the email is still to be confirmed."""
 
     def context() -> dict[str, Any]:
-        user, verification = _user(**person), _verification(outcome=outcome)
+        user, verification = person(**unusual), sent_code(outcome=outcome)
         shown = account.context(user, verification, NOW, resend_in, notice, new_email=new_email)
         return {"problem": problem(error).words if error else None} | shown
 
@@ -181,7 +181,7 @@ def _own_page(
 
     def context() -> dict[str, Any]:
         fresh = replace(form, errors=dict(form.errors))  # the state is shown more than once
-        return _with_error(fresh, error) | {"user": _user(verified_at=NOW), **more}
+        return with_error(fresh, error) | {"user": person(verified_at=NOW), **more}
 
     return State(words, template, context)
 
@@ -201,30 +201,6 @@ def _error(status: int) -> State:
     context = {"title": title, "text": text, "request_id": "3f9a1c7e52d04b86"}
     return State(f"{status}: {title}", "errors/error.html", lambda: context)
 
-
-def _user(**unusual: Any) -> User:
-    usual = {"name": TYPED["name"], "email": TYPED["email"], "phone": "+447400123456"}
-    return User(**usual | unusual)
-
-
-def _verification(**unusual: Any) -> Verification:
-    """One whose code was sent at this moment."""
-    usual = {
-        "reference": "a vendor's",
-        "sends": 1,
-        "next_send_at": NOW + COOL_DOWNS[0],
-        "expires_at": NOW + CODE_LIFETIME,
-    }
-    return Verification(**usual | unusual)
-
-
-def _with_error(form: Form, error: UserError | None, *, checking: bool = False) -> dict[str, Any]:
-    return form_context(form, problem(error, checking=checking, has_code=True) if error else None)
-
-
-READY: dict[str, Any] = {"next_send_at": NOW}
-UNSENT = READY | {"reference": "", "sends": 0}
-EXPIRED = READY | {"expires_at": NOW}
 
 SIGNUP = {
     "signup": _signup("Empty"),
@@ -444,6 +420,7 @@ GROUPS = {
     "Code": CODE,
     "Another number": NUMBER,
     "Sign in": SIGNIN,
+    "Forgotten passwords": RECOVERY,
     "Account": ACCOUNT,
     "The account’s own pages": OWN_PAGES,
     "Passkeys": PASSKEYS,
@@ -451,7 +428,19 @@ GROUPS = {
     "Errors": ERRORS,
     "Pieces": PIECES,
 }
-STATES = SIGNUP | CODE | NUMBER | SIGNIN | ACCOUNT | OWN_PAGES | PASSKEYS | LINKS | ERRORS | PIECES
+STATES = (
+    SIGNUP
+    | CODE
+    | NUMBER
+    | SIGNIN
+    | RECOVERY
+    | ACCOUNT
+    | OWN_PAGES
+    | PASSKEYS
+    | LINKS
+    | ERRORS
+    | PIECES
+)
 
 
 # --- the pages -------------------------------------------------------------------------------

@@ -43,6 +43,9 @@ SAMPLES: Mapping[str, Sample] = {
     "change-email": Sample(
         "Confirms a new address", lambda writer: writer.change_email(ADDRESS, TOKEN)
     ),
+    "reset-password": Sample(
+        "Leads to another password", lambda writer: writer.reset_password(TOKEN)
+    ),
     **{notice.replace("_", "-"): _told(notice) for notice in Notice},
 }
 

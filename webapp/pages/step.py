@@ -30,6 +30,7 @@ SIGNIN, SIGNIN_CODE, CONTINUE = "/signin", "/signin/code", "/continue"
 PASSWORD, NAME, EMAIL = "/account/password", "/account/name", "/account/email"
 SESSIONS, DELETE, DELETED = "/account/sessions", "/account/delete", "/account/deleted"
 PASSKEYS, PROOF = "/account/passkeys", "/account/proof"
+FORGOT, FORGOT_SENT = "/password/forgot", "/password/forgot/sent"
 INVALID = 422
 REFUSED_TO_BLOCKED = {"signins", "resends"}  # the rules of requests for texts and with passwords
 BLOCKED_WAIT = timedelta(hours=1)  # what those whose address is blocked are told to wait

@@ -17,7 +17,7 @@ from tortoise.models import Model
 
 from webapp.accounts.people import users
 from webapp.accounts.people.users import User
-from webapp.accounts.statements import add, loaded, run
+from webapp.accounts.statements import add, add_for, loaded, run
 from webapp.database import serialise
 
 TOKEN_BYTES = 32  # 256 bits
@@ -90,7 +90,13 @@ async def insert(token: str, user: User, purpose: Purpose, address: str, now: da
 
     ``user`` is as the transaction that is open here sees it.
     """
-    link = Link(
+    link = _link(token, user, purpose, address, now)
+    await add(link)
+    return link
+
+
+def _link(token: str, user: User, purpose: Purpose, address: str, now: datetime) -> Link:
+    return Link(
         token_hash=_hash(token),
         user_id=user.id,
         purpose=purpose,
@@ -99,8 +105,16 @@ async def insert(token: str, user: User, purpose: Purpose, address: str, now: da
         created_at=now,
         expires_at=now + LIFETIMES[purpose],
     )
-    await add(link)
-    return link
+
+
+async def insert_if_there(
+    token: str, user: User, purpose: Purpose, address: str, now: datetime
+) -> bool:
+    """Save a link as ``insert`` does, unless there is no such user: whether it did.
+
+    The statement is the same for a ``user`` who was made up.
+    """
+    return await add_for(user.id, _link(token, user, purpose, address, now))
 
 
 async def find(token: str, *purposes: Purpose) -> Opened | None:

@@ -44,6 +44,9 @@ class Purpose(StrEnum):
 
     SIGN_UP = "sign_up"
     SIGN_IN = "sign_in"
+    RESET_PASSWORD = "reset_password"  # noqa: S105 - no password
+    OLD_PHONE = "old_phone"  # that the number which is replaced is the person's
+    NEW_PHONE = "new_phone"
 
 
 class Status(StrEnum):

@@ -10,7 +10,7 @@ import structlog
 from tortoise.transactions import in_transaction
 
 from webapp.accounts.challenges import verifications
-from webapp.accounts.challenges.verifications import Outcome, Verification
+from webapp.accounts.challenges.verifications import Outcome, Purpose, Verification
 from webapp.accounts.history.reasons import Reason
 from webapp.accounts.journeys.refusals import refusals
 from webapp.accounts.journeys.site import SignupOver, Site, tells_database_errors
@@ -26,6 +26,7 @@ from webapp.accounts.policy.rules import (
     LimitExceeded,
 )
 from webapp.accounts.policy.usage import Reservation
+from webapp.database import serialise
 from webapp.providers import (
     Blocked,
     Channel,
@@ -41,6 +42,22 @@ log = structlog.get_logger(__name__)
 
 # The vendor's verdicts on a number. All other failures say nothing about it.
 VERDICTS = (Blocked, CountryNotServed, InvalidNumber, NotMobile, OptedOut, TooManySends)
+
+
+async def verification_for(site: Site, user: User, phone: str, purpose: Purpose) -> Verification:
+    """The verification of ``phone`` for ``purpose`` that counts: the latest, or a new one.
+
+    Of a new one the code is still to be sent. One whose checks are spent stays the latest until its
+    window ends, so that nobody gets more checks by beginning again.
+    """
+    async with in_transaction():
+        await serialise(f"{purpose} {user.id}")  # or two requests at once would send two codes
+        latest = await verifications.latest(user, purpose)
+        if latest and latest.phone == phone and is_open(site, latest):
+            return latest
+        return await verifications.begin_unsent(
+            user.id, phone, site.verifier.name, site.clock(), purpose
+        )
 
 
 async def send_code(
@@ -66,16 +83,21 @@ async def send_code(
                 email=user.email,
                 channel=channel,
                 reference=verification.reference or None,
-                account=user.vendor_account or None,
+                account=_vendor_account(user, verification.phone),
             )
     except ProviderError as error:
         await _record_failure(site, verification, reserved, error)
         raise
     site.history.record(Reason.SENT, verification.phone, channel=channel)
     await verifications.record_sent(verification, sent.reference, site.clock())
-    if sent.account and sent.account != user.vendor_account:
+    if sent.account and sent.account != _vendor_account(user, verification.phone):
         await users.save_vendor_account(user, verification.phone, sent.account)
     log.info("code_sent", user=user.id, verification=verification.id, channel=channel.value)
+
+
+def _vendor_account(user: User, phone: str) -> str | None:
+    """The vendor's account of the person, whose codes go to the number that the person has."""
+    return user.vendor_account or None if phone == user.phone else None
 
 
 async def _reserve(site: Site, verification: Verification, *, unblocked: bool) -> Reservation:
@@ -149,13 +171,15 @@ def is_over(site: Site, verification: Verification, now: datetime) -> bool:
     return verification.expires_at <= now or verification.provider != site.verifier.name
 
 
+def is_open(site: Site, verification: Verification) -> bool:
+    """Whether it counts still: its code works, is to be sent, or had all its checks."""
+    pending = verification.outcome is Outcome.PENDING
+    return pending and not is_over(site, verification, site.clock())
+
+
 def is_usable(site: Site, verification: Verification) -> bool:
     """Whether the code can still prove the phone, or is still to be sent."""
-    return (
-        verification.outcome is Outcome.PENDING
-        and verification.checks_left > 0
-        and not is_over(site, verification, site.clock())
-    )
+    return is_open(site, verification) and verification.checks_left > 0
 
 
 @tells_database_errors

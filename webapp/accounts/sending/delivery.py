@@ -45,13 +45,21 @@ class Outbox:
         """Put a text into the caller's transaction; call ``wake`` once that is committed."""
         await self.write(MessageChannel.TEXT, to=to, body=body)
 
-    async def write_email(self, to: str, email: Email, expires_at: datetime | None = None) -> None:
+    async def write_email(
+        self,
+        to: str,
+        email: Email,
+        expires_at: datetime | None = None,
+        for_user: int | None = None,
+    ) -> None:
         """Put an email into the caller's transaction; call ``wake`` once that is committed.
 
-        It is not sent after ``expires_at``, when a link in it does not work any more.
+        It is not sent after ``expires_at``, when a link in it does not work any more. ``for_user``
+        is as for ``outbox.write``.
         """
         await self.write(
             MessageChannel.EMAIL,
+            for_user,
             to=to,
             subject=email.subject,
             body=email.text,
@@ -59,11 +67,13 @@ class Outbox:
             expires_at=expires_at,
         )
 
-    async def write(self, channel: MessageChannel, **columns: Any) -> None:
+    async def write(
+        self, channel: MessageChannel, for_user: int | None = None, **columns: Any
+    ) -> None:
         """Put a message with these columns into the caller's transaction, and ``wake`` then."""
         now = self.clock()
         message = OutboxMessage(channel=channel, created_at=now, next_attempt_at=now, **columns)
-        await outbox.write(message)
+        await outbox.write(message, for_user)
 
     def wake(self) -> None:
         """Deliver now rather than at the next poll."""

@@ -9,7 +9,7 @@ from webapp.accounts.sending.notices import Notice
 from webapp.providers import Email
 
 LONGEST_SUBJECT = 200  # characters
-HOUR = timedelta(hours=1)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 Render = Callable[[str, Mapping[str, Any]], str]  # a template's name and its context to its text
 
@@ -52,6 +52,14 @@ class EmailWriter:
         paragraphs = [" ".join(part.split()) for part in text.split("\n\n")]
         html = self._render("emails/notice.html", {"subject": subject, "paragraphs": paragraphs})
         return Email(subject, text, html)
+
+    def reset_password(self, token: str) -> Email:
+        """The link by which who has forgotten the password chooses another."""
+        return self._write(
+            "reset_password",
+            link=f"{self._base_url}/password/reset/{token}",
+            minutes=LIFETIMES[Purpose.RESET_PASSWORD] // MINUTE,
+        )
 
     def _write(self, name: str, **context: Any) -> Email:
         subject, text = self._words(name, context)

@@ -8,7 +8,7 @@ from tortoise import fields
 from tortoise.indexes import Index
 from tortoise.models import Model
 
-from webapp.accounts.statements import add, loaded, run
+from webapp.accounts.statements import add, add_for, loaded, run
 
 
 class MessageChannel(StrEnum):
@@ -69,11 +69,17 @@ class OutboxMessage(Model):
         )
 
 
-async def write(message: OutboxMessage) -> None:
-    """Put a message into the transaction that is open here; it is sent once that is committed."""
+async def write(message: OutboxMessage, for_user: int | None = None) -> None:
+    """Put a message into the transaction that is open here; it is sent once that is committed.
+
+    ``for_user``: only if there is a user with this id. The same statement runs where there is none.
+    """
     text = message.channel is MessageChannel.TEXT
     message.state = MessageState.PENDING if text else MessageState.QUEUED
-    await add(message)
+    if for_user is None:
+        await add(message)
+    else:
+        await add_for(for_user, message)
 
 
 async def withdraw(address: str, subject: str) -> None:
