@@ -178,3 +178,17 @@ async def test_a_direction_mark_in_the_number_is_kept_in_the_form_and_does_not_c
     assert page.errors["phone"].startswith("This is not a +44 number in use")
     page = await visitor.submit("/signup", **ADA | {"phone": f"+44{LRM}7400 123456"})
     assert page.step == "verification"
+
+
+@pytest.mark.parametrize(
+    ("number", "prefix"),
+    [
+        ("+447400123456", "+447400"),
+        ("+5511987654321", "+5511987"),  # +55 11 9 is all mobiles of São Paulo
+        ("+12125550123", "+12125"),
+        ("+4915123456789", "+4915123"),
+        ("+3546112345", "+354611"),
+    ],
+)
+def test_a_dialling_prefix_has_a_million_numbers_at_most(number: str, prefix: str) -> None:
+    assert phones.dialling_prefix(number) == prefix

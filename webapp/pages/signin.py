@@ -6,7 +6,6 @@ from starlette.responses import Response
 from webapp.accounts.forms import SigninForm
 from webapp.accounts.journeys.sign_in import SignedIn, WrongPassword, sign_in
 from webapp.accounts.people import sessions
-from webapp.accounts.people.sessions import Browser
 from webapp.pages import signin_code, state
 from webapp.pages.step import (
     CONTINUE,
@@ -41,7 +40,7 @@ async def submit(request: Request) -> Response:
     form.return_to = state.return_to(request, form.return_to)
     if not form.valid:
         return render(request, form)
-    browser = Browser(request.headers.get("user-agent", ""), form.return_to)
+    browser = state.browser(request, form.return_to)
     try:
         await throttle(request, "signins")
         remembered = state.browser_cookie(request).read(request)

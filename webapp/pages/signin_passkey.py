@@ -7,7 +7,6 @@ from starlette.responses import Response
 
 from webapp.accounts.forms import PasskeyForm, SigninForm
 from webapp.accounts.journeys import use_passkey
-from webapp.accounts.people.sessions import Browser
 from webapp.pages import passkeys, signin, state
 from webapp.pages.passkey_words import PASSKEY_ERRORS, problem
 from webapp.pages.step import throttle
@@ -22,7 +21,7 @@ async def options(request: Request) -> Response:
 async def submit(request: Request) -> Response:
     form, site = PasskeyForm.parse(await posted(request)), state.site(request)
     form.return_to = state.return_to(request, form.return_to)
-    browser = Browser(request.headers.get("user-agent", ""), form.return_to)
+    browser = state.browser(request, form.return_to)
     try:
         await throttle(request, "signins")
         signed_in = await use_passkey.sign_in(site, passkeys.credential_of(form), browser)

@@ -9,7 +9,6 @@ from webapp.accounts.forms import LONGEST, SignupForm
 from webapp.accounts.journeys.sign_up import SignedUp, sign_up
 from webapp.accounts.people import phones, sessions
 from webapp.accounts.people.countries import countries
-from webapp.accounts.people.sessions import Browser
 from webapp.accounts.policy.rules import Throttled
 from webapp.pages import state, verification
 from webapp.pages.locale import country_of
@@ -60,7 +59,7 @@ async def submit(request: Request) -> Response:
         raise Redirect(HOME)  # under form-action, no form leads to another host
     if not form.valid:
         return render(request, form)
-    browser = Browser(request.headers.get("user-agent", ""), form.return_to)
+    browser = state.browser(request, form.return_to)
     try:
         await throttle(request, "signups", form=form)
         signed_up = await sign_up(site, form, visitor, browser, state.networks(request)[0])

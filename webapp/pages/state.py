@@ -7,6 +7,7 @@ from starlette.requests import Request
 
 from webapp.accounts.history.recorder import History
 from webapp.accounts.journeys.site import Site
+from webapp.accounts.people.sessions import Browser
 from webapp.web.cookies import TokenCookie
 from webapp.web.readiness import Readiness
 from webapp.web.templates import PageCache
@@ -48,6 +49,11 @@ def throttle(request: Request) -> Throttle:
 def networks(request: Request) -> tuple[str, ...]:
     """Who asks, see ``client_networks``."""
     return cast(tuple[str, ...], request.scope["networks"])
+
+
+def browser(request: Request, return_to: str) -> Browser:
+    """The browser that asks. Its network is the widest that is counted, which one visitor has."""
+    return Browser(request.headers.get("user-agent", ""), return_to, networks(request)[-1])
 
 
 def empty_forms(request: Request) -> PageCache:

@@ -86,6 +86,8 @@ LIMITS: Mapping[type[LimitExceeded], str] = {
     "Try again in {wait}",
     rules.PrefixBraked: "We cannot send codes to numbers that begin like yours just now. "
     "Try again in {wait}",
+    rules.AddressShareSpent: f"Too many codes were asked for from your network and not entered. "
+    f"{KEPT}: try again in {{wait}}",
     rules.BudgetSpent: f"We cannot send codes just now. {KEPT}: try again in {{wait}}",
     rules.ChangesSpent: "You have changed the number as often as we allow. "
     "Use the last one, or start again",

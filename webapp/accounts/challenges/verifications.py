@@ -81,6 +81,8 @@ class Verification(Model):
         Purpose, "", max_length=16, default=Purpose.SIGN_UP, db_default="sign_up"
     )
     phone = fields.CharField(max_length=16)
+    # A keyed hash of the network that asked for it; the limits count its codes by it.
+    network = fields.CharField(max_length=16, default="", db_default="")
     provider = fields.CharField(max_length=16)
     reference = fields.CharField(max_length=128, default="")
     sends = fields.SmallIntField(default=0)
@@ -178,13 +180,20 @@ async def begin_unsent(
 
 
 async def begin(
-    user_id: int, phone: str, provider: str, now: datetime, purpose: Purpose = Purpose.SIGN_UP
+    user_id: int,
+    phone: str,
+    provider: str,
+    now: datetime,
+    *,
+    network: str = "",
+    purpose: Purpose = Purpose.SIGN_UP,
 ) -> Verification:
     """Begin to verify ``phone``, the first send claimed."""
     verification = Verification(
         user_id=user_id,
         purpose=purpose,
         phone=phone,
+        network=network,
         provider=provider,
         sends=1,
         created_at=now,
@@ -200,7 +209,8 @@ async def begin_again(old: Verification, provider: str, now: datetime) -> Verifi
     due = _pending(old).filter(next_send_at__lte=now)
     if not await due.update(outcome=Outcome.REPLACED):
         raise CoolingDown(await _wait_for_latest(old, now))
-    return await begin(old.user_id, old.phone, provider, now, purpose=Purpose(old.purpose))
+    purpose = Purpose(old.purpose)
+    return await begin(old.user_id, old.phone, provider, now, network=old.network, purpose=purpose)
 
 
 async def claim_send(verification: Verification, now: datetime) -> None:

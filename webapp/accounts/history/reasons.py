@@ -78,6 +78,10 @@ class Reason(StrEnum):
         "limit_prefix",
         "its prefix is braked: too many codes to it were never entered (PREFIX_BRAKE)",
     )
+    LIMIT_ADDRESS = (
+        "limit_address",
+        "budget or brake ran low, and the address had asked for more codes than were entered",
+    )
     LIMIT_BUDGET = "limit_budget", "the site had used its SENDS_PER_HOUR"
     LIMIT_CHANGES = "limit_changes", "the number was changed as often as one sign-up may"
     LIMIT_EMAIL_COOLING_DOWN = "limit_email_cooling_down", "an email was sent moments before"
@@ -134,6 +138,7 @@ REASONS: Mapping[type[Exception], Reason] = {
     rules.PhoneSendsSpent: Reason.LIMIT_PHONE_SENDS,
     rules.PhoneChecksSpent: Reason.LIMIT_PHONE_CHECKS,
     rules.PrefixBraked: Reason.LIMIT_PREFIX,
+    rules.AddressShareSpent: Reason.LIMIT_ADDRESS,
     rules.BudgetSpent: Reason.LIMIT_BUDGET,
     rules.ChangesSpent: Reason.LIMIT_CHANGES,
     rules.EmailCoolingDown: Reason.LIMIT_EMAIL_COOLING_DOWN,

@@ -14,7 +14,7 @@ from tortoise.transactions import in_transaction
 
 from webapp.accounts.challenges import entries, verifications
 from webapp.accounts.challenges.entries import Answer
-from webapp.accounts.challenges.verifications import CheckClaim, Verification
+from webapp.accounts.challenges.verifications import CheckClaim, Purpose, Verification
 from webapp.accounts.history.reasons import Reason, Refusal
 from webapp.accounts.journeys.prove_phone import is_over
 from webapp.accounts.journeys.refusals import refusals
@@ -95,13 +95,12 @@ async def clear_counts(site: Site, verification: Verification) -> None:
 
     Call it after the transaction that uses the code: it locks what many people's sends count in.
     """
-    await limits.mark_verified(
-        verification.phone,
-        site.spending,
-        sends=verification.sends,
-        checks=verification.checks,
-        since=verification.expires_at - CODE_LIFETIME,
-    )
+    since = verification.expires_at - CODE_LIFETIME
+    await limits.forget_checks(verification.phone, verification.checks, since)
+    if verification.purpose is Purpose.SIGN_UP:
+        await limits.mark_verified(
+            verification.phone, verification.network, site.spending, verification.sends, since
+        )
 
 
 async def _claim(site: Site, verification: Verification, hashed: str) -> bool:

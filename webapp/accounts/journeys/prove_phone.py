@@ -102,12 +102,15 @@ def _vendor_account(user: User, phone: str) -> str | None:
 
 async def _reserve(site: Site, verification: Verification, *, unblocked: bool) -> Reservation:
     """Reserve what the send costs; where it may not be, the claimed send is given back."""
+    phone, network, now = verification.phone, verification.network, site.clock()
     try:
         if not unblocked:
-            await blocks.refuse(Subject.of_phone(verification.phone), site.clock())
-        return await limits.reserve_send(verification.phone, site.spending, site.clock())
+            await blocks.refuse(Subject.of_phone(phone), now)
+        if verification.purpose is Purpose.SIGN_UP:
+            return await limits.reserve_send(phone, network, site.spending, now)
+        return await limits.reserve_known_send(phone, site.spending, now)
     except (LimitExceeded, BlockedByOperator):
-        await verifications.record_send_failure(verification, site.clock())
+        await verifications.record_send_failure(verification, now)
         raise
 
 
@@ -201,7 +204,11 @@ async def change_phone(
                 return await _changed_before(site, user, phone)
             replaced = await verifications.replace_pending(user)
             verification = await verifications.begin(
-                user.id, phone.e164, site.verifier.name, site.clock()
+                user.id,
+                phone.e164,
+                site.verifier.name,
+                site.clock(),
+                network=verification.network,
             )
     user.phone, user.country, user.vendor_account = phone.e164, phone.country, ""
     log.info("phone_changed", user=user.id, verification=verification.id)

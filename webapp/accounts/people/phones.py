@@ -20,7 +20,8 @@ from webapp.accounts.people.letters import narrow, visible
 
 TEXTABLE = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE, PhoneNumberType.VOIP}
 NORTH_AMERICA = 1  # where a personal number (+1 500) costs what any number costs; +44 70 does not
-PREFIX_DIGITS = 3  # after the country code: an operator's range, or a North American area code
+BLOCK_DIGITS = 6  # a dialling prefix has a million numbers: operators are given such blocks
+LEAST_PREFIX_DIGITS = 3  # after the country code, where a country's numbers are short
 
 WORDS = {
     "missing": "Enter your mobile number",
@@ -181,6 +182,9 @@ def country_of(e164: str) -> str:
 
 
 def dialling_prefix(e164: str) -> str:
-    """The country code and the digits after it that name an operator's range or an area."""
+    """All digits but the last six, at least three after the country code.
+
+    So a prefix is as long as the country's numbers are: +44 7400, +55 11 987, +1 212 5, +354 611.
+    """
     code = phonenumbers.parse(e164).country_code
-    return e164[: 1 + len(str(code)) + PREFIX_DIGITS]
+    return e164[: max(len(e164) - BLOCK_DIGITS, 1 + len(str(code)) + LEAST_PREFIX_DIGITS)]

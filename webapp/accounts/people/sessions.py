@@ -71,10 +71,11 @@ class Session(Model):
 
 
 class Browser(NamedTuple):
-    """What a session remembers of the browser that opens it."""
+    """What a session remembers of the browser that opens it, and where it asks from."""
 
     user_agent: str = ""
     return_to: str = ""  # where it goes on to
+    network: str = ""  # by which the limits count it; no session remembers it
 
 
 UNKNOWN_BROWSER = Browser()

@@ -14,21 +14,28 @@ from webapp.accounts.policy.rules import (
     BUDGET_WINDOW,
     DAY,
     WRONG_CHECKS_PER_PHONE,
+    AddressShareSpent,
     BudgetSpent,
     PhoneChecksSpent,
     PhoneSendsSpent,
     PrefixBraked,
     SpendingLimits,
 )
+from webapp.accounts.policy.shares import share_out
 from webapp.accounts.policy.usage import Limit, Reservation, Scope, refund
 
 log = structlog.get_logger(__name__)
 
 
-async def reserve_send(phone: str, spending: SpendingLimits, now: datetime) -> Reservation:
-    """Reserve one code to ``phone``. Raises the ``LimitExceeded`` of the limit it would break."""
+async def reserve_send(
+    phone: str, network: str, spending: SpendingLimits, now: datetime
+) -> Reservation:
+    """Reserve one code to ``phone``, for a sign-up from ``network``.
+
+    Raises the ``LimitExceeded`` of the limit it would break.
+    """
     try:
-        return await usage.reserve(_limits_of_send(phone, spending), now)
+        return await usage.reserve(_limits_of_signup(phone, network, spending), now, share_out)
     except PrefixBraked as error:
         prefix, most = dialling_prefix(phone), spending.prefix_brake
         log.warning("prefix_braked", prefix=prefix, unverified=most, seconds=error.seconds)
@@ -36,6 +43,19 @@ async def reserve_send(phone: str, spending: SpendingLimits, now: datetime) -> R
     except BudgetSpent as error:
         log.warning("budget_spent", budget=spending.sends_per_hour, seconds=error.seconds)
         raise
+    except AddressShareSpent as error:
+        log.warning("address_share_spent", prefix=dialling_prefix(phone), seconds=error.seconds)
+        raise
+
+
+async def reserve_known_send(phone: str, spending: SpendingLimits, now: datetime) -> Reservation:
+    """Reserve one code to ``phone``, for somebody who entered the password of their account.
+
+    Strangers who brake the prefix or use up their part of the budget shut nobody out of their
+    account. Raises ``PhoneSendsSpent`` or ``BudgetSpent``.
+    """
+    limits = _limits_of_phone(phone, spending) + _limits_of_site(spending.sends_per_hour)
+    return await usage.reserve(limits, now)
 
 
 async def reserve_confirmation(spending: SpendingLimits, now: datetime) -> Reservation:
@@ -57,6 +77,11 @@ async def refund_check(phone: str, at: datetime) -> None:
     await refund(Reservation((_limit_of_checks(phone),), at))
 
 
+async def forget_checks(phone: str, checks: int, since: datetime) -> None:
+    """Give back ``checks`` of a code that was first sent at ``since``: the last one was right."""
+    await usage.add({_limit_of_checks(phone): -checks}, since)
+
+
 async def mark_rejected(reservation: Reservation) -> None:
     """The vendor did not want the number that a send was reserved for: nothing is paid.
 
@@ -71,28 +96,38 @@ async def mark_unknown(reservation: Reservation) -> None:
 
     Otherwise a vendor's outage would use up what other people need.
     """
-    await refund(reservation, {Scope.PREFIX, Scope.SITE})
+    await refund(reservation, {Scope.ADDRESS, Scope.PREFIX, Scope.SITE})
 
 
 async def mark_verified(
-    phone: str, spending: SpendingLimits, *, sends: int, checks: int, since: datetime
+    phone: str, network: str, spending: SpendingLimits, sends: int, since: datetime
 ) -> None:
-    """A code that was first sent at ``since`` was right: it was neither pumping nor guessing."""
-    limits = _limits_of_send(phone, spending)
-    unverified = {limit: -sends for limit in limits if limit.scope is Scope.PREFIX}
-    await usage.add({**unverified, _limit_of_checks(phone): -checks}, since)
+    """A sign-up's code, sent ``sends`` times from ``since`` on, was entered: it was no pumping."""
+    changes = {Scope.ADDRESS: -sends, Scope.PREFIX: -sends, Scope.VERIFIED: 1}
+    limits = _limits_of_signup(phone, network, spending)
+    uses = {limit: changes[limit.scope] for limit in limits if limit.scope in changes}
+    await usage.add(uses, since)
 
 
-def _limits_of_send(phone: str, spending: SpendingLimits) -> list[Limit]:
+def _limits_of_signup(phone: str, network: str, spending: SpendingLimits) -> list[Limit]:
     """In the order in which people are told of them."""
-    limits = []
-    if spending.sends_per_phone is not None:
-        most = spending.sends_per_phone
-        limits.append(Limit(Scope.PHONE, phone, most, DAY, PhoneSendsSpent))
-    if spending.prefix_brake is not None:
-        prefix, most = dialling_prefix(phone), spending.prefix_brake
-        limits.append(Limit(Scope.PREFIX, prefix, most, BRAKE_WINDOW, PrefixBraked))
-    return limits + _limits_of_site(spending.sends_per_hour_for_codes)
+    most = spending.sends_per_hour_for_signups
+    limits = _limits_of_phone(phone, spending)
+    if spending.prefix_brake is None and most is None:
+        return limits
+    prefix = dialling_prefix(phone)
+    limits += [
+        Limit(Scope.PREFIX, prefix, spending.prefix_brake, BRAKE_WINDOW, PrefixBraked),
+        Limit(Scope.VERIFIED, prefix, None, DAY, PrefixBraked, takes=0),
+    ]
+    if network:
+        limits.append(Limit(Scope.ADDRESS, network, None, BUDGET_WINDOW, AddressShareSpent))
+    return limits + _limits_of_site(most)
+
+
+def _limits_of_phone(phone: str, spending: SpendingLimits) -> list[Limit]:
+    most = spending.sends_per_phone
+    return [] if most is None else [Limit(Scope.PHONE, phone, most, DAY, PhoneSendsSpent)]
 
 
 def _limits_of_site(most: int | None) -> list[Limit]:

@@ -31,7 +31,13 @@ NOTICE_TEXTS_PER_PHONE = 10  # a day
 # Spending
 BRAKE_WINDOW = timedelta(hours=1)
 BUDGET_WINDOW = timedelta(hours=1)
-BUDGET_FOR_CONFIRMATIONS = 0.1  # of the budget, which sign-ups cannot use up
+BUDGET_FOR_KNOWN = 0.1  # of the budget, for confirmations and people who entered their password
+
+# Spending when the budget or a brake runs low; ``shares`` explains it
+SCARCE_FROM = 0.5  # of what sign-ups may use, or of a prefix's brake
+KEPT_FROM = 0.75  # of what sign-ups may use
+SCARCE_SENDS_PER_ADDRESS = SENDS_PER_VERIFICATION  # an hour, not entered: one person's
+SCARCE_SENDS_PER_PREFIX = 10  # an hour, not entered
 
 # One address; the other limits by address are settings
 FORMS_PER_SIGNUP = 30  # sign-up forms, valid or not, for each allowed sign-up: 50 ms to check one
@@ -101,10 +107,10 @@ class SpendingLimits:
     prefix_brake: int | None  # unverified sends to one dialling prefix in an hour
 
     @property
-    def sends_per_hour_for_codes(self) -> int | None:
-        """The part of the budget that is not reserved for confirmations."""
+    def sends_per_hour_for_signups(self) -> int | None:
+        """The part of the budget that is not kept for confirmations and known people."""
         most = self.sends_per_hour
-        return None if most is None else most - int(most * BUDGET_FOR_CONFIRMATIONS)
+        return None if most is None else most - int(most * BUDGET_FOR_KNOWN)
 
 
 def whole_seconds(time: timedelta) -> int:
@@ -155,6 +161,10 @@ class PhoneChecksSpent(LimitExceeded):
 
 class PrefixBraked(LimitExceeded):
     """Too many codes to this dialling prefix were never entered: it looks like SMS pumping."""
+
+
+class AddressShareSpent(LimitExceeded):
+    """The budget or a brake runs low, and this address asked for more than was entered."""
 
 
 class BudgetSpent(LimitExceeded):

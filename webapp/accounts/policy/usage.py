@@ -11,7 +11,7 @@ whoever finds a limit exceeded takes the uses back. Outside of a transaction no 
 when the second statement is over, so a process that is stopped blocks nobody.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -34,7 +34,9 @@ class Scope(StrEnum):
     """What a limit counts."""
 
     PHONE = "phone"  # codes sent to a phone
+    ADDRESS = "address"  # codes asked for from a network and not entered
     PREFIX = "prefix"  # codes sent to a dialling prefix and not entered
+    VERIFIED = "verified"  # codes entered for phones of a dialling prefix
     SITE = "site"  # all texts and calls
     CHECKS = "checks"  # wrong codes entered for a phone
 
@@ -58,13 +60,14 @@ class Usage(Model):
 
 
 class Limit(NamedTuple):
-    """At most ``most`` uses in any ``window``; the next one raises ``exceeded``."""
+    """At most ``most`` uses in any ``window``; one that would be more raises ``exceeded``."""
 
     scope: Scope
-    whose: str  # the phone or prefix; empty for the site
-    most: int
+    whose: str  # the phone, prefix or network; empty for the site
+    most: int | None  # None: any number
     window: timedelta
     exceeded: type[LimitExceeded]
+    takes: int = 1  # uses of one reservation; 0: it is only looked at
 
     @property
     def key(self) -> str:
@@ -86,7 +89,7 @@ class Limit(NamedTuple):
 
     def check(self, used: int, oldest: datetime | None, now: datetime) -> None:
         """Raise ``exceeded`` where nothing is left; it waits until the oldest uses leave."""
-        if used >= self.most:
+        if self.most is not None and used + self.takes > self.most:
             raise self.exceeded((oldest or now) + self.window - now)
 
 
@@ -97,6 +100,10 @@ class Used(NamedTuple):
     near: int  # of it, in ``Limit.buckets``
     oldest: datetime | None  # the newest use in the oldest bucket
 
+    def after(self, near: int) -> "Used":
+        """The same where ``near`` was counted later."""
+        return self._replace(total=self.total + near - self.near, near=near)
+
 
 class Reservation(NamedTuple):
     """One use of each limit, reserved at ``at``."""
@@ -105,26 +112,46 @@ class Reservation(NamedTuple):
     at: datetime
 
 
-async def reserve(limits: Sequence[Limit], now: datetime) -> Reservation:
-    """Reserve one use of each limit, or none: then the first without any left raises.
+Adapt = Callable[[Sequence[Limit], Sequence[Used]], Sequence[Limit]]
 
-    ``limits`` are checked in their order.
+
+def as_they_are(limits: Sequence[Limit], _: Sequence[Used]) -> Sequence[Limit]:
+    """Limits that do not depend on what was used of others."""
+    return limits
+
+
+async def reserve(
+    limits: Sequence[Limit], now: datetime, adapt: Adapt = as_they_are
+) -> Reservation:
+    """Reserve what each limit takes, or nothing: then the first that is exceeded raises.
+
+    ``limits`` are checked in their order, as ``adapt`` makes them of what all their windows hold.
     """
-    reservation = Reservation(tuple(limits), now)
     windows = await _read(limits, now)
-    for limit, window in zip(limits, windows, strict=True):
-        limit.check(window.total, window.oldest, now)
-    held = await add(dict.fromkeys(limits, 1), now)
+    _check(adapt(limits, windows), windows, now)
+    reservation = Reservation(tuple(limit for limit in limits if limit.takes), now)
+    held = await add({limit: limit.takes for limit in reservation.limits}, now)
     try:
-        for limit, window in zip(limits, windows, strict=True):
-            if limit.key not in held:
-                raise _unexplained(limit)
-            others = held[limit.key] - 1 - window.near  # came between the two statements
-            limit.check(window.total + others, window.oldest, now)
+        windows = [_counted(*pair, held) for pair in zip(limits, windows, strict=True)]
+        _check(adapt(limits, windows), windows, now)
     except LimitExceeded:
         await refund(reservation)
         raise
     return reservation
+
+
+def _check(limits: Sequence[Limit], windows: Sequence[Used], now: datetime) -> None:
+    for limit, window in zip(limits, windows, strict=True):
+        limit.check(window.total, window.oldest, now)
+
+
+def _counted(limit: Limit, window: Used, held: dict[str, int]) -> Used:
+    """What the window held before our own uses, now that others may have added theirs."""
+    if not limit.takes:
+        return window
+    if limit.key not in held:
+        raise _unexplained(limit)
+    return window.after(held[limit.key] - limit.takes)
 
 
 def _unexplained(limit: Limit) -> LimitExceeded:
@@ -136,7 +163,7 @@ def _unexplained(limit: Limit) -> LimitExceeded:
 async def refund(reservation: Reservation, scopes: Iterable[Scope] = Scope) -> None:
     """Give back what was reserved of the limits in ``scopes``."""
     limits = [limit for limit in reservation.limits if limit.scope in scopes]
-    await add(dict.fromkeys(limits, -1), reservation.at)
+    await add({limit: -limit.takes for limit in limits}, reservation.at)
 
 
 async def _read(limits: Sequence[Limit], now: datetime) -> list[Used]:
