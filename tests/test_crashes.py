@@ -6,7 +6,7 @@ import shutil
 import signal
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -321,7 +321,46 @@ async def test_a_process_that_is_stopped_while_it_counts_holds_nobody_up(
     web: Site, ada: Person
 ) -> None:
     """It is stopped as it waits to count its send, which the database then does without it."""
-    stopped, form = web.web, ada.answers
+    async with (
+        stopped_at("usage", web, ada),
+        asyncio.timeout(5),
+        web.person() as eve,
+    ):
+        await eve.sign_up()
+
+
+@slow
+@TOWN_ON_POSTGRES
+async def test_a_process_that_is_stopped_in_a_transaction_gives_its_locks_back(
+    web: Site, ada: Person
+) -> None:
+    """It holds the answers that only one sign-up may have: the same person comes again elsewhere.
+
+    Others sign up meanwhile.
+    """
+    async with (
+        stopped_at("verifications", web, ada),
+        web.person() as eve,
+        web.person(ada.number, ada.email) as again,
+        asyncio.timeout(30),
+    ):
+        coming_back = asyncio.create_task(first_answer(again))
+        async with asyncio.timeout(4):
+            await eve.sign_up()
+        assert await coming_back == 303
+
+
+async def first_answer(person: Person) -> int:
+    """The status of the first answer that is not "we are not ready just now"."""
+    while (status := (await person.send("/signup", person.answers)).status_code) == 503:  # noqa: ASYNC110
+        await asyncio.sleep(0.5)
+    return status
+
+
+@asynccontextmanager
+async def stopped_at(table: str, web: Site, ada: Person) -> AsyncIterator[None]:
+    """A process stopped as it writes to ``table`` for the sign-up of ``ada``; another runs."""
+    stopped = web.web
     assert stopped
     waiting = (
         "SELECT count(*) FROM pg_stat_activity"
@@ -329,14 +368,13 @@ async def test_a_process_that_is_stopped_while_it_counts_holds_nobody_up(
     )
     try:
         with psycopg.connect(web.database_url) as lock:
-            lock.execute("LOCK TABLE usage IN SHARE MODE")
-            asking = asyncio.create_task(ada.send("/signup", form))
+            lock.execute(f"LOCK TABLE {table} IN SHARE MODE")
+            asking = asyncio.create_task(ada.send("/signup", ada.answers))
             await until(lambda: web.rows.one(waiting) == 1)
             stopped.signal(signal.SIGSTOP)
         web.web = None
         web.start(WEB_CONCURRENCY="1")
-        async with web.person() as eve, asyncio.timeout(5):
-            await eve.sign_up()
+        yield
     finally:
         stopped.close()
     with pytest.raises(httpx.TransportError):

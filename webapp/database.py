@@ -46,6 +46,14 @@ STATEMENT_TIMEOUT = 10.0  # seconds; well before a platform's router gives up on
 # What PostgreSQL is told for each session, or behind a pooler for each transaction.
 SESSION_SETTINGS = {
     "jit": "off",  # to compile these short queries costs more than to run them
+    # A process that is stopped inside a transaction keeps its locks for so many milliseconds; and
+    # nobody waits for a lock longer than that, so that a page can still answer in time.
+    "idle_in_transaction_session_timeout": "10000",
+    "lock_timeout": "5000",
+    # A machine that is gone gives its connections back after a minute instead of two hours.
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
 }
 
 # What a page answers with 503 rather than 500: the database is away, full, or overloaded.
@@ -58,7 +66,8 @@ DATABASE_ERRORS: tuple[type[Exception], ...] = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,  # a deadlock, resolved at our expense
-    asyncpg.ObjectNotInPrerequisiteStateError,
+    asyncpg.ObjectNotInPrerequisiteStateError,  # a lock was not free in time, too
+    asyncpg.IdleInTransactionSessionTimeoutError,  # this process was stopped for a while
     asyncpg.InvalidCatalogNameError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InterfaceError,
@@ -170,6 +179,7 @@ class Database:
         that is killed, leave a whole schema.
         """
         async with in_transaction() as transaction:
+            await _wait_for_any_lock(transaction)
             await serialise("migrate")
             if self.schema:
                 await _make_schema(transaction, self.schema)
@@ -215,6 +225,12 @@ async def _make_schema(connection: BaseDBAsyncClient, name: str) -> None:
     [there] = await connection.execute_query_dict("SELECT to_regnamespace($1) AS oid", [name])
     if there["oid"] is None:
         await connection.execute_script(f'CREATE SCHEMA "{name}"')
+
+
+async def _wait_for_any_lock(transaction: BaseDBAsyncClient) -> None:
+    """However long: another release may be at it, or the pages of the former one."""
+    if transaction.capabilities.dialect == "postgres":
+        await transaction.execute_query("SET LOCAL lock_timeout = 0")
 
 
 async def _migrate(connection: BaseDBAsyncClient) -> list[str]:
