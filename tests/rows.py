@@ -122,7 +122,8 @@ class Rows:
                     if isinstance(field, fields.DatetimeField)
                 ]
                 changes = ", ".join(self._earlier(name, step) for name in moments)
-                cursor.execute(f'UPDATE "{meta.db_table}" SET {changes}')
+                if changes:  # totals by day have no moment
+                    cursor.execute(f'UPDATE "{meta.db_table}" SET {changes}')
 
     def _earlier(self, name: str, seconds: float) -> str:
         if self.sqlite:
