@@ -112,6 +112,21 @@ async def test_of_two_browsers_that_change_the_password_one_wins_and_the_other_i
         assert (await loser.post("/signin", form)).step == "signin-code"
 
 
+async def test_a_browser_that_is_being_signed_out_changes_nothing_any_more(
+    racing: Site, ada: Person
+) -> None:
+    """Neither with the password just proven nor without: its session ends under the same lock."""
+    async with AsyncExitStack() as stack:
+        other = await elsewhere(racing, ada, stack)
+        ends = ada.send("/account/sessions/end", {"all": "1", "current": PASSWORD})
+        changes = [other.send("/account/name", {"name": f"Eve {n}"}) for n in range(10)]
+        answers = await asyncio.gather(*changes[:5], ends, *changes[5:])
+        assert counted(list(answers)).keys() <= {303, 409}
+        name = racing.rows.one("SELECT name FROM users WHERE email = ?", ada.email)
+        assert (await other.send("/account/name", {"name": "Too late"})).status_code == 303
+        assert racing.rows.one("SELECT name FROM users WHERE email = ?", ada.email) == name
+
+
 async def test_of_two_new_addresses_asked_for_at_once_one_gets_a_link_that_works(
     racing: Site, ada: Person
 ) -> None:

@@ -65,9 +65,7 @@ async def changing(
     token = next_token(site, owner.token, current) if asked else owner.token
     async with in_transaction():
         user = await users.get_for_update(owner.user.id)
-        if user is None or user.password_hash != owner.user.password_hash:
-            raise await _lost(site, token)
-        if asked and not await sessions.renew(owner.token, token, site.clock()):
+        if user is None or not await _goes_on(site, owner, token):
             raise await _lost(site, token)
         yield Change(user, token)
     site.outbox.wake()
@@ -99,6 +97,17 @@ async def _check(site: Site, owner: Owner, current: str) -> None:
         log.info("current_password_wrong", user=owner.user.id)
         raise WrongCurrentPassword
     await password_checks.forget(key)
+
+
+async def _goes_on(site: Site, owner: Owner, token: str) -> bool:
+    """Have the session go on under ``token``: False where it has ended meanwhile.
+
+    Whatever changes a password or deletes an account ends all other sessions while it holds the
+    account, which is locked here too. So nothing is changed with a password that counts no more.
+    """
+    if token == owner.token:
+        return await sessions.is_there(token)
+    return await sessions.renew(owner.token, token, site.clock())
 
 
 async def _lost(site: Site, token: str) -> Exception:

@@ -253,6 +253,11 @@ async def take_notice(token: str) -> str:
     return session.notice if await left.update(notice="") else ""
 
 
+async def is_there(token: str) -> bool:
+    """Whether there is a session with this token."""
+    return await Session.exists(token_hash=token_hash(token))
+
+
 async def proved_since(token: str, since: datetime) -> bool:
     """Whether there is a session with this token, whose person proved who they are since then."""
     return await Session.exists(token_hash=token_hash(token), proved_at__gte=since)
