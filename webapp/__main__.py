@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -23,6 +24,7 @@ from webapp.operate import CommandError
 from webapp.operate import commands as operators
 from webapp.schema import UNUSABLE, log_mismatches, mismatches
 from webapp.settings import Settings
+from webapp.web import log as logs
 
 WORKER_CONNECTIONS = 2  # to PostgreSQL: it delivers a few messages at a time
 
@@ -42,6 +44,8 @@ def main() -> None:
             _run(doctor)
         case "keys":
             _run(partial(rotate_keys, at_once=options.at_once))
+        case "people":
+            _run(partial(people, options=options))
         case _:
             _run(partial(operate, options=options))
 
@@ -132,6 +136,26 @@ async def operate(settings: Settings, *, options: argparse.Namespace) -> int:
         except CommandError as error:
             print(error, file=sys.stderr)
             return 1
+    return 0
+
+
+async def people(settings: Settings, *, options: argparse.Namespace) -> int:
+    """Act on accounts; what is printed is for machines, and the log goes to standard error."""
+    from webapp.operate.people import ACTIONS, Operator  # noqa: PLC0415 - see doctor
+
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `people list | head` ends in silence
+    given = {name: value for name, value in vars(options).items() if name in operators.GIVEN}
+    state = create_app(settings).state
+    logs.configure(settings.log_format, secret=settings.secret_key, stream=sys.stderr)
+    operator = Operator(os.environ.get("USER") or "unknown", state.site)
+    try:
+        async with _database(settings, options.action):
+            async for line in ACTIONS[options.action](operator, **given):
+                print(line)
+    except CommandError as error:
+        sys.exit(str(error))
+    finally:
+        await state.providers.aclose()
     return 0
 
 

@@ -1,6 +1,6 @@
 """The operator's commands as `python -m webapp` has them. Each gives the lines to print."""
 
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from webapp.operate import blocks, story
 from webapp.settings import Settings
 
+GIVEN = ("who", "yes", "number")  # what the actions of `people` take of the options
 Command = Callable[[Namespace, Settings, datetime], Awaitable[list[str]]]
 
 
@@ -26,6 +27,26 @@ def add_to(commands: Any) -> None:
     lifting.add_argument("what", help=blocks.SHAPES)
     lifting.set_defaults(run=_unblock)
     commands.add_parser("blocks", help="list what is blocked").set_defaults(run=_blocks)
+    _add_people(commands.add_parser("people", help="look at accounts and act on them"))
+
+
+def _add_people(parser: ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True)
+    actions.add_parser("list", help="who there is, a JSON line for each")
+    actions.add_parser("export", help="all that is stored of everybody but secrets, the same way")
+    for name, words in {
+        "show": "what happened to one person",
+        "erase": "remove every trace of a person",
+        "sign-out": "end every session of a person",
+        "unlock": "lift the pauses after wrong passwords, wrong codes and many texts",
+        "change-phone": "give a person another number, whose owner you have made sure of",
+    }.items():
+        action = actions.add_parser(name, help=words)
+        action.add_argument("who", metavar="WHO", help="an email, a number, or a sub")
+        if name == "erase":
+            action.add_argument("--yes", action="store_true", help="it cannot be undone")
+        if name == "change-phone":
+            action.add_argument("number", help="with its country code: +447400123456")
 
 
 async def _story(options: Namespace, settings: Settings, now: datetime) -> list[str]:
