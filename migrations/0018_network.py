@@ -5,7 +5,7 @@ from tortoise.migrations import operations as ops
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0016_blocks")]
+    dependencies = [("accounts", "0017_link_requests")]
 
     initial = False
 
