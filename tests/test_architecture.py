@@ -24,7 +24,7 @@ KNOWS: dict[str, set[str]] = {
         "web",
     },
     "development": {"providers", "sandbox", "settings"},
-    "routes": {"clients", "pages"},
+    "routes": {"clients", "operate", "pages"},
     "schema": {"database"},
     "operate": {"accounts", "database", "settings", "web"},
     "clients": {"accounts", "database", "providers", "settings", "web"},

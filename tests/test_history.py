@@ -18,9 +18,9 @@ from tests.servers import PRODUCTION, ROOT
 from tests.visitor import Visitor
 from webapp import providers
 from webapp.accounts.history import events
-from webapp.accounts.history.events import ALL_DAYS
 from webapp.accounts.history.reasons import BY_ID, REASONS, Reason
 from webapp.accounts.history.recorder import KEPT_PER_NETWORK, History
+from webapp.accounts.history.totals import ALL_DAYS
 from webapp.accounts.policy.rules import LimitExceeded, Throttled
 from webapp.accounts.purge import purge
 from webapp.database import DATABASE_ERRORS

@@ -26,6 +26,7 @@ MODELS = [  # the modules that have a table each
     "webapp.accounts.challenges.links",
     "webapp.accounts.challenges.entries",
     "webapp.accounts.history.events",
+    "webapp.accounts.history.totals",
     "webapp.accounts.policy.blocks",
     "webapp.accounts.policy.usage",
     "webapp.accounts.policy.password_checks",

@@ -5,6 +5,7 @@ from starlette.types import ASGIApp
 
 from webapp.clients import session
 from webapp.clients.oidc import authorize, discovery, logout, token, userinfo
+from webapp.operate import metrics
 from webapp.pages import (
     account,
     account_email,
@@ -83,6 +84,7 @@ def routes(static: ASGIApp) -> list[BaseRoute]:
         Route("/countries", hints.countries),
         Route("/hints/phone", hints.phone, methods=["POST"]),
         Route("/hints/password", hints.password, methods=["POST"]),
+        Route("/metrics", metrics.show),
         Route("/healthz", entry.healthz),
         Route("/readyz", entry.readyz),
         Mount("/static", static),

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
-from webapp.operate import blocks, story
+from webapp.operate import blocks, report, story
 from webapp.settings import Settings
 
 GIVEN = ("who", "yes", "number")  # what the actions of `people` take of the options
@@ -19,6 +19,11 @@ def add_to(commands: Any) -> None:
     )
     telling.add_argument("number", help="with its country code: +447400123456")
     telling.set_defaults(run=_story)
+    reporting = commands.add_parser(
+        "report", help="what was asked for, sent, refused and paid on a day"
+    )
+    reporting.add_argument("day", nargs="?", default="yesterday", help="yesterday, today or a date")
+    reporting.set_defaults(run=_report)
     blocking = commands.add_parser("block", help="send no text there from now on")
     blocking.add_argument("what", help=blocks.SHAPES)
     blocking.add_argument("--for", dest="span", metavar="24h", help="30m, 24h, 7d; else for good")
@@ -51,6 +56,10 @@ def _add_people(parser: ArgumentParser) -> None:
 
 async def _story(options: Namespace, settings: Settings, now: datetime) -> list[str]:
     return await story.tell(story.read_number(options.number), settings.secret_key, now)
+
+
+async def _report(options: Namespace, _: Settings, now: datetime) -> list[str]:
+    return await report.report(report.read_day(options.day, now.date()))
 
 
 async def _block(options: Namespace, _: Settings, now: datetime) -> list[str]:

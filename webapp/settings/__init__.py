@@ -222,6 +222,11 @@ class Settings:
         secret=True,
     )
 
+    metrics_token: str = setting(
+        "Prometheus reads `/metrics` with `Authorization: Bearer` and this; without it there is no "
+        "such page",
+        secret=True,
+    )
     allowed_countries: frozenset[str] = setting(
         "ISO 3166 codes of the countries that may receive codes, separated by commas; `GB` and "
         "`US` include their territories with the same calling code",

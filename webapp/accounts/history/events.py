@@ -1,12 +1,12 @@
-"""The tables of the history: events of phones, kept for 30 days, and totals by day, kept for good.
+"""The table of events of phones, which are kept for 30 days.
 
-Both are written in batches by ``History``, outside of the requests that they tell of.
+They are written in batches by ``History``, outside of the requests that they tell of.
 """
 
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from tortoise import fields
@@ -14,11 +14,10 @@ from tortoise.indexes import Index
 from tortoise.models import Model
 from tortoise.transactions import in_transaction
 
-from webapp.accounts.statements import write_many
+from webapp.accounts.history.totals import ADD_TOTAL, ALL_DAYS, Sum, Total
+from webapp.accounts.statements import run, write_many
 
 EVENTS_KEPT = timedelta(days=30)
-ALL_DAYS = date(1970, 1, 1)
-"""The ``day`` of the row that sums up all days: counters that a scrape reads without a scan."""
 
 
 class PhoneEvent(Model):
@@ -46,41 +45,6 @@ class PhoneEvent(Model):
         )
 
 
-class DailyTotal(Model):
-    """How often something happened on one day (UTC) in one country. Holds nothing personal.
-
-    ``money`` is in millionths of ``SPEND_CURRENCY``.
-    """
-
-    id = fields.BigIntField(primary_key=True)
-    day = fields.DateField()
-    country = fields.CharField(max_length=2)  # ISO 3166, or ZZ
-    channel = fields.CharField(max_length=8)  # of a message: sms, call, or notice; else empty
-    reason = fields.CharField(max_length=32)
-    count = fields.BigIntField()
-    money = fields.BigIntField()
-
-    class Meta:
-        table = "daily_totals"
-        unique_together = (("day", "country", "channel", "reason"),)
-
-
-class Total(NamedTuple):
-    """What a ``DailyTotal`` counts."""
-
-    day: date
-    country: str
-    channel: str
-    reason: str
-
-
-class Sum(NamedTuple):
-    """How often, and for how much money in millionths."""
-
-    times: int
-    money: int
-
-
 class NewEvent(NamedTuple):
     """A row of ``phone_events`` to be."""
 
@@ -97,11 +61,6 @@ class NewEvent(NamedTuple):
 INSERT_EVENT = (
     "INSERT INTO phone_events (at, reason, channel, country, prefix, phone_key, detail, times)"
     " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
-)
-ADD_TOTAL = (
-    "INSERT INTO daily_totals (day, country, channel, reason, count, money)"
-    " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (day, country, channel, reason) DO UPDATE"
-    " SET count = daily_totals.count + excluded.count, money = daily_totals.money + excluded.money"
 )
 
 
@@ -131,6 +90,27 @@ def phone_key(phone: str, secret_key: str) -> str:
 async def of_phone(phone_key: str, since: datetime) -> list[PhoneEvent]:
     """The events of one phone since then, the oldest first."""
     return await PhoneEvent.filter(phone_key=phone_key, at__gte=since).order_by("at", "id")
+
+
+class PrefixRow(NamedTuple):
+    """How often something happened to the numbers of one prefix."""
+
+    prefix: str
+    country: str
+    channel: str
+    reason: str
+    times: int
+
+
+async def by_prefix(since: datetime, until: datetime) -> list[PrefixRow]:
+    """What happened from ``since`` until before ``until``, by the prefixes of the numbers."""
+    rows = await run(
+        "SELECT prefix, country, channel, reason, SUM(times) AS times FROM phone_events"
+        " WHERE at >= $1 AND at < $2 AND prefix <> '' GROUP BY prefix, country, channel, reason",
+        since,
+        until,
+    )
+    return [PrefixRow(**row) for row in rows]
 
 
 async def forget(phone_key: str) -> int:

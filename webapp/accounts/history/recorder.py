@@ -16,8 +16,9 @@ from typing import NamedTuple
 import structlog
 
 from webapp.accounts.history import events
-from webapp.accounts.history.events import NewEvent, Sum, Total
+from webapp.accounts.history.events import NewEvent
 from webapp.accounts.history.reasons import Reason
+from webapp.accounts.history.totals import Sum, Total
 from webapp.accounts.people import phones
 from webapp.database import DATABASE_ERRORS
 

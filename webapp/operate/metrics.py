@@ -1,0 +1,96 @@
+"""`GET /metrics` for Prometheus: counters of all days and all processes, from the daily totals."""
+
+from collections.abc import Iterator, Mapping
+from hmac import compare_digest
+from typing import TYPE_CHECKING
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from webapp.accounts.history import totals
+from webapp.accounts.history.reasons import BY_ID, Reason
+from webapp.accounts.history.totals import ALL_DAYS, Row, in_money
+
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import CounterMetricFamily
+
+CURRENCY = "USD"
+COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "accounts_texts_sent_total": (
+        "Texts and calls that the vendor took; the channel is sms, call, or notice (no code)",
+        ("country", "channel"),
+    ),
+    "accounts_texts_delivered_total": (
+        "Texts and calls that the network delivered",
+        ("country", "channel"),
+    ),
+    "accounts_texts_failed_total": (
+        "Texts and calls that the network did not deliver",
+        ("country", "channel"),
+    ),
+    "accounts_verified_total": ("Phones that were verified", ("country",)),
+    "accounts_refused_total": ("What was refused, by its reason", ("country", "reason")),
+    "accounts_spend_total": ("Money for texts and calls", ("country", "currency")),
+}
+"""Each counter with its help and its labels."""
+OF_MESSAGES = {
+    Reason.SENT: "accounts_texts_sent_total",
+    Reason.DELIVERED: "accounts_texts_delivered_total",
+    Reason.FAILED: "accounts_texts_failed_total",
+}
+
+
+async def show(request: Request) -> Response:
+    """The counters, for whoever has ``METRICS_TOKEN``; 404 where there is none."""
+    token = request.app.state.settings.metrics_token
+    if not token:
+        raise HTTPException(404)
+    if not compare_digest(_bearer(request).encode(), token.encode()):
+        return Response(status_code=401, headers={"WWW-Authenticate": "Bearer"})
+    from prometheus_client.exposition import (  # noqa: PLC0415 - 2 MB that most sites do not need
+        CONTENT_TYPE_PLAIN_0_0_4,
+        generate_latest,
+    )
+
+    rows = await totals.of_day(ALL_DAYS)
+    return Response(generate_latest(Counters(rows)), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+def _bearer(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+class Counters:
+    """A collector, as ``prometheus_client`` calls it, of the totals in ``rows``."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        self.rows = rows
+
+    def collect(self) -> Iterator["CounterMetricFamily"]:
+        """Each counter with its samples."""
+        from prometheus_client.metrics_core import CounterMetricFamily  # noqa: PLC0415 - as above
+
+        samples: dict[str, dict[tuple[str, ...], float]] = {name: {} for name in COUNTERS}
+        for row in self.rows:
+            for name, labels, value in _samples(row):
+                samples[name][labels] = samples[name].get(labels, 0) + value
+        for name, (words, labels_of) in COUNTERS.items():
+            family = CounterMetricFamily(name, words, labels=labels_of)
+            for labels, value in sorted(samples[name].items()):
+                family.add_metric(labels, value)
+            yield family
+
+
+def _samples(row: Row) -> Iterator[tuple[str, tuple[str, ...], float]]:
+    """What a total adds to which counter, with which labels."""
+    reason = BY_ID.get(row.reason)
+    if reason in OF_MESSAGES:
+        yield OF_MESSAGES[reason], (row.country, row.channel), row.times
+    elif reason is Reason.VERIFIED:
+        yield "accounts_verified_total", (row.country,), row.times
+    elif reason and reason.is_refusal:
+        yield "accounts_refused_total", (row.country, row.reason), row.times
+    if row.money:
+        yield "accounts_spend_total", (row.country, CURRENCY), in_money(row.money)
