@@ -308,6 +308,32 @@ async def test_a_call_is_not_offered_where_the_provider_only_texts(
     assert {text.channel for text in await phone.texts(NUMBER)} == {"sms"}
 
 
+@pytest.mark.environ(WHATSAPP="1")
+@pytest.mark.parametrize("provider", ["twilio"])
+@BOTH_WAYS
+async def test_the_second_send_may_be_by_whatsapp(
+    visitor: Visitor, phone: Phone, clock: Clock
+) -> None:
+    await sign_up(visitor)
+    clock.advance(30)
+    page = await visitor.submit("/verification/resend", button="whatsapp")
+    assert (page.status, page.step) == (200, "verification")
+    newest = (await phone.texts(NUMBER))[0]
+    assert newest.channel == "whatsapp"
+    assert (await visitor.submit("/verification", code=newest.code)).verified is True
+
+
+@EVERY_PROVIDER
+async def test_whatsapp_is_not_used_unless_the_setting_offers_it(
+    visitor: Visitor, phone: Phone, clock: Clock
+) -> None:
+    page = await sign_up(visitor)
+    assert not page.html.css("button[value=whatsapp]")
+    clock.advance(30)
+    await visitor.post("/verification/resend", {"channel": "whatsapp"})
+    assert [text.channel for text in await phone.texts(NUMBER)] == ["sms", "sms"]
+
+
 # Another number
 
 

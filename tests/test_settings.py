@@ -281,6 +281,13 @@ def test_each_messenger_needs_its_own_credentials_and_no_others(
         assert faults(**chosen, **{name: None})[0].startswith(f"{name}: ")
 
 
+@pytest.mark.parametrize("provider", ["codes", "authy"])
+def test_whatsapp_is_a_channel_of_one_verifier_alone(provider: str) -> None:
+    assert production(WHATSAPP="1").whatsapp
+    (fault,) = faults(VERIFY_PROVIDER=provider, WHATSAPP="1")
+    assert fault.startswith("WHATSAPP: ")
+
+
 def test_the_vendors_that_can_be_chosen_are_those_that_there_are() -> None:
     for variable, known in (
         ("MESSENGER", {*MESSENGERS}),

@@ -66,12 +66,13 @@ class Network:
         *,
         number: str = "+15005550001",
         service: str = "",
+        whatsapp: bool = False,
     ) -> None:
         self.router = respx.Router()
         self.transport = HttpTransport(10, httpx.MockTransport(self.router.async_handler))
         vendor = VendorClient("twilio", self.transport, sleep=no_time)
         credentials = credentials or Credentials(ACCOUNT, "token")
-        self.verify = TwilioVerify(vendor, credentials, SERVICE)
+        self.verify = TwilioVerify(vendor, credentials, SERVICE, whatsapp=whatsapp)
         self.messages = TwilioMessages(
             vendor, credentials, number=number, messaging_service_sid=service
         )
@@ -510,6 +511,25 @@ DE = frozenset({"DE"})
 
 def service(digits: object = 6) -> httpx.Response:
     return httpx.Response(200, json={"sid": SERVICE, "code_length": digits})
+
+
+WHATSAPP_SENDER = {"msg_service_sid": "MG" + "0" * 32, "from": "whatsapp:+15005550006"}
+
+
+@pytest.mark.parametrize(
+    ("whatsapp", "faulty"),
+    [
+        (WHATSAPP_SENDER, []),
+        ({"msg_service_sid": None, "from": None}, ["WHATSAPP"]),
+        (None, ["WHATSAPP"]),
+        ("yes", ["WHATSAPP"]),
+    ],
+)
+async def test_whatsapp_needs_a_sender_of_the_service(whatsapp: object, faulty: list[str]) -> None:
+    network = Network(whatsapp=True)
+    answer = {"sid": SERVICE, "code_length": 6, "whatsapp": whatsapp}
+    network.router.get(VERIFY).mock(return_value=httpx.Response(200, json=answer))
+    assert variables(await network.verify.examine(frozenset())) == faulty
 
 
 def numbers(*owned: str) -> httpx.Response:

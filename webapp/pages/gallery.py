@@ -112,7 +112,7 @@ def _code(
     typed: str | None = None,
     *,
     notice: str | None = None,
-    channels: Set[Channel] = frozenset(Channel),
+    channels: Set[Channel] = frozenset({Channel.SMS, Channel.CALL}),
     **unusual: Any,
 ) -> State:
     """The code step; ``typed`` is what was sent as a code, ``unusual`` how its verification is."""
@@ -224,6 +224,7 @@ SIGNUP = {
 CODE = {
     "code": _code("Waiting for the code, cooling down", channels={Channel.SMS}),
     "code-call": _code("A call is offered", **READY),
+    "code-whatsapp": _code("WhatsApp is offered", channels=frozenset(Channel), **READY),
     "code-resent": _code("Sent again", notice=TOLD[Told.CODE_TEXTED]),
     "code-calling": _code("Calling", notice=TOLD[Told.CALLING]),
     "code-missing": _code("Sent empty", typed=""),

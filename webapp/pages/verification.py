@@ -145,5 +145,6 @@ def context(
         "checks_left": verification.checks_left,
         "resend_in": whole_seconds(verification.wait_for_send(now)),
         "can_call": Channel.CALL in channels and not verification.never_sent,
+        "can_whatsapp": Channel.WHATSAPP in channels and not verification.never_sent,
         "notice": notice,
     }

@@ -152,6 +152,7 @@ class Told(StrEnum):
 
     CODE_TEXTED = "code_texted"
     CALLING = "calling"
+    CODE_BY_WHATSAPP = "code_by_whatsapp"
     LINK_SENT = "link_sent"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - no password
     NAME_CHANGED = "name_changed"
@@ -162,11 +163,16 @@ class Told(StrEnum):
     PASSKEY_REMOVED = "passkey_removed"
 
 
-SENT_AGAIN = {Channel.SMS: Told.CODE_TEXTED, Channel.CALL: Told.CALLING}
+SENT_AGAIN = {
+    Channel.SMS: Told.CODE_TEXTED,
+    Channel.CALL: Told.CALLING,
+    Channel.WHATSAPP: Told.CODE_BY_WHATSAPP,
+}
 
 TOLD: Mapping[str, str] = {
     Told.CODE_TEXTED: "We have sent the code. It can take a minute to arrive.",
     Told.CALLING: "We are calling you with the code.",
+    Told.CODE_BY_WHATSAPP: "We have sent the code to your WhatsApp.",
     Told.LINK_SENT: "We have emailed you a new link. It can take a minute to arrive.",
     Told.PASSWORD_CHANGED: "Your password is changed. Every other browser is signed out.",
     Told.NAME_CHANGED: "Your name is changed.",

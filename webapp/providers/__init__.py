@@ -11,6 +11,7 @@ class Channel(StrEnum):
 
     SMS = "sms"
     CALL = "call"
+    WHATSAPP = "whatsapp"
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ class Authy:
     """One-time codes by Authy, which has a user for each phone."""
 
     name = "authy"
-    channels = frozenset(Channel)
+    channels = frozenset({Channel.SMS, Channel.CALL})
 
     def __init__(self, vendor: VendorClient, api_key: str) -> None:
         self._vendor = vendor

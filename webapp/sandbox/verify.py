@@ -70,6 +70,7 @@ class Verify(Twilio):
                 "dtmf_input_required": False,
                 "do_not_share_warning_enabled": False,
                 "custom_code_enabled": False,
+                "whatsapp": {"from": "whatsapp:+15005550006", "msg_service_sid": sid("MG")},
                 "date_created": "2015-07-30T20:00:00Z",
                 "date_updated": "2015-07-30T20:00:00Z",
                 "url": f"{ORIGIN}/v2/Services/{service}",
@@ -144,9 +145,8 @@ class Verify(Twilio):
         )
         if "undelivered" not in request.scope:
             words = f"Your Sandbox verification code is: {verification.code}"
-            self._inbox.deliver(
-                verification.to, words, channel="call" if channel == "call" else "sms"
-            )
+            shown = channel if channel in ("call", "whatsapp") else "sms"
+            self._inbox.deliver(verification.to, words, channel=shown)
 
     def _find(self, service: str, sid: str, to: str = "") -> Verification:
         self._forget_the_old()

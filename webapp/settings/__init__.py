@@ -93,6 +93,11 @@ class Settings:
         "twilio",
         development="sandbox",
     )
+    whatsapp: bool = setting(
+        "`1` offers the code by WhatsApp too, where the Verify service has a sender for it",
+        values.switch,
+        "0",
+    )
     messenger: str = setting(
         "who carries plain texts, our own codes among them: `twilio` (Messages) or `vonage` (SMS "
         "API)",

@@ -15,28 +15,47 @@ if TYPE_CHECKING:
 
 def contradictions(settings: "Settings") -> Iterator[tuple[str, str]]:
     """The variables at fault, and what is wrong with each."""
-    development = settings.development
-    yield from missing(settings, development=development)
+    yield from missing(settings, development=settings.development)
+    yield from _database(settings)
+    yield from _vendors(settings)
+    yield from _origins(settings)
+    if settings.session_lifetime < settings.session_idle:
+        yield "SESSION_LIFETIME", "is shorter than SESSION_IDLE"
+
+
+def _database(settings: "Settings") -> Iterator[tuple[str, str]]:
     if settings.database_schema and not settings.database_url.startswith(libpq.SCHEMES):
         yield "DATABASE_SCHEMA", "is for PostgreSQL alone"
     elif settings.database_schema and "search_path" in libpq.parameters(settings.database_url).get(
         "options", ""
     ):
         yield "DATABASE_SCHEMA", "contradicts the search_path in DATABASE_URL: leave one out"
-    if settings.verify_provider == "sandbox" and not development:
+
+
+def _vendors(settings: "Settings") -> Iterator[tuple[str, str]]:
+    if settings.verify_provider == "sandbox" and not settings.development:
         yield "VERIFY_PROVIDER", "sandbox is for development only"
-    if settings.session_lifetime < settings.session_idle:
-        yield "SESSION_LIFETIME", "is shorter than SESSION_IDLE"
-    hook = urlsplit(settings.webhook_url)
-    if hook.scheme == "http" and not development and not urls.is_loopback(hook.hostname or ""):
+    if settings.whatsapp and settings.verify_provider not in ("twilio", "sandbox"):
+        yield "WHATSAPP", "is a channel of VERIFY_PROVIDER=twilio alone"
+
+
+def _origins(settings: "Settings") -> Iterator[tuple[str, str]]:
+    if _is_plain_http(settings, settings.webhook_url):
         yield "WEBHOOK_URL", "must be https in production: events have emails and phone numbers"
-    url = urlsplit(settings.base_url)
-    if url.scheme == "http" and not development and not urls.is_loopback(url.hostname or ""):
+    if _is_plain_http(settings, settings.base_url):
         yield "BASE_URL", "must be https in production"
-    if url.hostname and not _fits_in_a_text(settings.code_name, url.hostname):
+    host = urlsplit(settings.base_url).hostname
+    if host and not _fits_in_a_text(settings.code_name, host):
         variable = "SITE_NAME" if settings.code_name == settings.site_name else "CODE_NAME"
         words = "cannot be written in one text beside the host of BASE_URL"
         yield variable, f"{words}: set CODE_NAME to a short name, best in Latin letters"
+
+
+def _is_plain_http(settings: "Settings", url: str) -> bool:
+    """Whether what is sent to ``url`` could be read on the way, in production."""
+    parts = urlsplit(url)
+    loopback = urls.is_loopback(parts.hostname or "")
+    return parts.scheme == "http" and not settings.development and not loopback
 
 
 def _fits_in_a_text(name: str, host: str) -> bool:

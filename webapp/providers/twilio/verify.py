@@ -20,6 +20,7 @@ from webapp.providers.twilio.account import Credentials, Twilio, check_number, c
 from webapp.settings import Settings
 
 CODE_LENGTH = 6  # digits that our form takes
+PHONE_CHANNELS = frozenset({Channel.SMS, Channel.CALL})
 OVER: dict[str, type[ProviderError]] = {
     "canceled": Gone,
     "deleted": Gone,
@@ -33,16 +34,29 @@ class TwilioVerify(Twilio):
     """One-time codes by Verify v2."""
 
     name = "twilio"
-    channels = frozenset(Channel)
 
-    def __init__(self, vendor: VendorClient, credentials: Credentials, service_sid: str) -> None:
+    def __init__(
+        self,
+        vendor: VendorClient,
+        credentials: Credentials,
+        service_sid: str,
+        *,
+        whatsapp: bool = False,
+    ) -> None:
+        """``whatsapp``: the service has a sender for it."""
         super().__init__(vendor, credentials)
         self._service_sid = service_sid
+        self.channels = frozenset(Channel) if whatsapp else PHONE_CHANNELS
 
     @classmethod
     def from_settings(cls, settings: Settings, connect: Connect) -> "TwilioVerify":
         credentials = Credentials.from_settings(settings)
-        return cls(connect("twilio"), credentials, settings.twilio_verify_service_sid)
+        return cls(
+            connect("twilio"),
+            credentials,
+            settings.twilio_verify_service_sid,
+            whatsapp=settings.whatsapp,
+        )
 
     @cached_property
     def _service(self) -> Any:
@@ -107,7 +121,15 @@ class TwilioVerify(Twilio):
             return [SetupFault(variable, "Twilio has no such Verify service in this account")]
         except ProviderError as error:
             return [self._fault(error, "VERIFY_PROVIDER")]
+        faults = []
         if service.code_length != CODE_LENGTH:
             found = f"the service's codes have {service.code_length} digits"
-            return [SetupFault(variable, f"{found}: set its code length to {CODE_LENGTH}")]
-        return []
+            faults.append(SetupFault(variable, f"{found}: set its code length to {CODE_LENGTH}"))
+        if Channel.WHATSAPP in self.channels and not _sends_by_whatsapp(service):
+            faults.append(SetupFault("WHATSAPP", "the Verify service has no sender for WhatsApp"))
+        return faults
+
+
+def _sends_by_whatsapp(service: Any) -> bool:
+    sender = service.whatsapp if isinstance(service.whatsapp, dict) else {}
+    return bool(sender.get("from") or sender.get("msg_service_sid"))
