@@ -266,4 +266,15 @@ async def serialise(key: str) -> None:
     if connection.capabilities.dialect == "postgres":
         await connection.execute_query(LOCK, [key])
     else:
+        await become_writer()
+
+
+async def become_writer() -> None:
+    """On SQLite, have the transaction that is open here be the one that writes, from here on.
+
+    A transaction that has only read cannot write any more once another one has written. So whatever
+    locks a row before it writes calls this first. Elsewhere it does nothing.
+    """
+    connection = get_connection("default")
+    if connection.capabilities.dialect == "sqlite":
         await connection.execute_query("PRAGMA user_version = 0")

@@ -16,6 +16,7 @@ from webapp.accounts.policy import blocks
 from webapp.accounts.policy.blocks import Subject
 from webapp.accounts.policy.rules import PHONE_CHANGES
 from webapp.accounts.statements import add, loaded, run
+from webapp.database import become_writer
 
 
 def new_subject() -> str:
@@ -187,6 +188,7 @@ async def claim(user: User, phone: str, now: datetime) -> bool:
 
 async def get_for_update(user_id: int) -> User | None:
     """The user as it is now, locked until the transaction that is open here ends."""
+    await become_writer()
     return await User.filter(id=user_id).select_for_update().first()
 
 
