@@ -159,6 +159,8 @@ async def test_an_erased_person_leaves_no_trace(
     wrong_password = CREDENTIALS | {"password": "another password altogether"}
     await ada.post("/signout", {})
     await ada.post("/signin", wrong_password)
+    await ada.visit("/password/forgot")
+    await ada.post("/password/forgot", {"email": ADA["email"]})
     who = (ADA["name"], ADA["email"], NUMBER, subject(operator))
     assert ("usage", "key") in traces(database_url, NUMBER)
     told = operator("erase", ADA["email"], "--yes").splitlines()

@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 
 from tests import servers
 from tests.conftest import Clock, migrated
+from tests.oidc import CLIENTS, Application
 from tests.people import wrong
 from tests.phone import Phone
 from tests.rows import Rows
@@ -32,7 +33,7 @@ def racing(
     """Two web processes on one database."""
     directory = tmp_path_factory.mktemp("races")
     with migrated(request.param, request, directory) as url, site(directory, url) as running:
-        running.start()
+        running.start(OIDC_CLIENTS=CLIENTS)
         yield running
 
 
@@ -429,3 +430,21 @@ async def test_fifty_sign_ins_and_fifty_right_codes_at_once_cost_one_text_and_si
     counted = await at_once(ada, "/signin/code", [{"code": await ada.code()}] * 50)
     assert counted == {303: 50}
     assert (await ada.visitor.visit("/account")).verified
+
+
+# Applications
+
+
+async def test_a_code_of_an_application_used_twenty_times_at_once_gives_tokens_once(
+    racing: Site, ada: Person
+) -> None:
+    await ada.sign_up()
+    assert await ada.verify()
+    async with httpx.AsyncClient(base_url=ada.client.base_url, timeout=60, verify=False) as server:
+        application = Application(server)
+        code = application.answer(await application.authorize(ada.client))["code"]
+        answers = await asyncio.gather(*(application.redeem(code) for _ in range(20)))
+        assert statuses([*answers]) == {200: 1, 400: 19}
+        [token] = [answer.json()["access_token"] for answer in answers if answer.is_success]
+        # One of the twenty may have stolen the code: what it gave is taken back.
+        assert (await application.userinfo(token)).status_code == 401

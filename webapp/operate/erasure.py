@@ -9,7 +9,9 @@ from webapp.accounts.history.events import PhoneEvent, phone_key
 from webapp.accounts.journeys.site import Site
 from webapp.accounts.people import emails, users
 from webapp.accounts.people.users import User
-from webapp.accounts.policy.password_checks import PasswordCheck, key_of
+from webapp.accounts.policy import link_requests, password_checks
+from webapp.accounts.policy.link_requests import LinkRequest
+from webapp.accounts.policy.password_checks import PasswordCheck
 from webapp.accounts.policy.usage import Scope, Usage
 from webapp.accounts.sending.outbox import MessageChannel, OutboxMessage
 from webapp.accounts.statements import run
@@ -38,10 +40,10 @@ async def erase(site: Site, user: User) -> dict[str, int]:
 
 async def _loose_rows(site: Site, user: User) -> list[tuple[str, Any]]:
     """Rows that name the person and do not refer to the account."""
-    secret = site.secret_key
-    password_checks = key_of(emails.fold(user.email), secret)
+    secret, folded = site.secret_key, emails.fold(user.email)
     found = [
-        ("password checks", PasswordCheck.filter(key=password_checks)),
+        ("password checks", PasswordCheck.filter(key=password_checks.key_of(folded, secret))),
+        ("link requests", LinkRequest.filter(key=link_requests.key_of(folded, secret))),
         ("emails", OutboxMessage.filter(channel=MessageChannel.EMAIL, to=user.email)),
         ("events", OutboxMessage.filter(
             channel=MessageChannel.WEBHOOK, body__contains=user.subject

@@ -53,7 +53,7 @@ async def claim(folded_email: str, secret_key: str, now: datetime) -> None:
 
     Raises ``EmailCoolingDown`` or ``EmailsSpent``.
     """
-    key = _key_of(folded_email, secret_key)
+    key = key_of(folded_email, secret_key)
     if not await run(CLAIM, key, now, now + EMAIL_COOL_DOWN, now - DAY, EMAILS_PER_ADDRESS):
         await _explain(key, now)
 
@@ -65,6 +65,7 @@ async def _explain(key: str, now: datetime) -> NoReturn:
     raise EmailCoolingDown(request.next_at - now)
 
 
-def _key_of(folded_email: str, secret_key: str) -> str:
+def key_of(folded_email: str, secret_key: str) -> str:
+    """The key under which links for this email are counted."""
     message = f"link request\0{folded_email}".encode()
     return hmac.digest(secret_key.encode(), message, hashlib.sha256).hex()
