@@ -92,7 +92,7 @@ async def test_no_prepared_statement_stays_behind(database: Database, pooled: Si
 
 async def test_a_transaction_has_our_settings_and_leaves_none(database: Database) -> None:
     for name, value in SESSION_SETTINGS.items():
-        ours = f"SELECT current_setting('{name}') AS value"
+        ours = f"SELECT setting AS value FROM pg_settings WHERE name = '{name}'"
         assert [dict(row) for row in await run(ours)] == [{"value": value}]
         async with in_transaction():
             assert [dict(row) for row in await run(ours)] == [{"value": value}]
