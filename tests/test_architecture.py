@@ -14,6 +14,7 @@ KNOWS: dict[str, set[str]] = {
     "app": {"*"},
     "middleware": {"clients", "pages", "settings", "web"},
     "doctor": {
+        "clock",
         "app",
         "clients",
         "connections",
@@ -34,6 +35,7 @@ KNOWS: dict[str, set[str]] = {
     "sandbox": {"segments"},
     "segments": set(),
     "web": set(),
+    "clock": {"database"},
     "connections": set(),
     "database": {"connections"},
     "settings": {"connections", "segments"},

@@ -17,8 +17,9 @@ import uvloop
 from webapp import server
 from webapp.accounts.history.recorder import writing
 from webapp.accounts.sending.delivery import delivering
-from webapp.app import create_app, utcnow
+from webapp.app import create_app
 from webapp.clients.oidc.keys import Keyring
+from webapp.clock import kept, utcnow
 from webapp.database import Database
 from webapp.operate import CommandError
 from webapp.operate import commands as operators
@@ -171,7 +172,7 @@ async def worker(settings: Settings) -> int:
     await database.open()
     await log_mismatches(database)
     try:
-        async with writing(state.history), delivering(state.outbox):
+        async with kept(state.site.clock), writing(state.history), delivering(state.outbox):
             await stopping.wait()
     finally:
         await state.providers.aclose()

@@ -4,8 +4,8 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -50,6 +50,7 @@ from webapp.clients.oidc.errors import (
     answer_untrusted,
 )
 from webapp.clients.webhooks import WebhookCarrier, Webhooks
+from webapp.clock import DatabaseClock, kept
 from webapp.database import DATABASE_ERRORS, Database
 from webapp.middleware import middleware
 from webapp.pages import errors
@@ -73,15 +74,11 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHED_PAGES = 64  # of some 40 KB each
 
 
-def utcnow() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True)
 class Ports:
     """What is outside of the process, for tests to hold in their hands."""
 
-    clock: Callable[[], datetime] = utcnow
+    clock: Callable[[], datetime] = field(default_factory=DatabaseClock)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep  # before a vendor is asked again
     transport: httpx.AsyncBaseTransport | None = None  # in place of the network to the vendors
     dial: Dial | None = None  # in place of the network to the mail server
@@ -276,6 +273,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         await state.database.open()
         stack.push_async_callback(state.database.close)
+        await stack.enter_async_context(kept(state.site.clock))
         await stack.enter_async_context(writing(state.history))
         stack.push_async_callback(state.providers.aclose)
         stack.push_async_callback(state.throttle.aclose)

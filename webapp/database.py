@@ -2,6 +2,7 @@
 
 import sqlite3
 import ssl
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -278,3 +279,13 @@ async def become_writer() -> None:
     connection = get_connection("default")
     if connection.capabilities.dialect == "sqlite":
         await connection.execute_query("PRAGMA user_version = 0")
+
+
+async def time_of_database() -> datetime:
+    """The time by the database's clock; SQLite's is this machine's."""
+    connection = get_connection("default")
+    if connection.capabilities.dialect != "postgres":
+        return datetime.now(UTC)
+    [row] = await connection.execute_query_dict("SELECT clock_timestamp() AS now")
+    now: datetime = row["now"]
+    return now

@@ -8,8 +8,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from webapp.app import Ports, connect_providers, utcnow
+from webapp.app import Ports, connect_providers
 from webapp.clients.webhooks import TEST, payload
+from webapp.clock import utcnow
 from webapp.doctor import database, front_door
 from webapp.providers import SetupFault
 from webapp.providers.webhook import WebhookEndpoint

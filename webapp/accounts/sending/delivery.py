@@ -11,7 +11,7 @@ import structlog
 from webapp.accounts.policy.rules import LimitExceeded
 from webapp.accounts.purge import purge
 from webapp.accounts.sending import outbox
-from webapp.accounts.sending.carriers import Carrier
+from webapp.accounts.sending.carriers import SETTLED_AFTER, Carrier
 from webapp.accounts.sending.outbox import MessageChannel, MessageState, OutboxMessage
 from webapp.database import DATABASE_ERRORS
 from webapp.providers import Email, NotFound, ProviderError
@@ -19,7 +19,10 @@ from webapp.providers import Email, NotFound, ProviderError
 log = structlog.get_logger(__name__)
 
 BATCH = 50  # messages of one channel in flight in one process
-LEASE = timedelta(seconds=60)  # longer than any call to a vendor may take
+# A lease is renewed as long as its message is in flight. Where its process was killed, another
+# takes the message when the vendor must have done what it was asked for, and can tell.
+LEASE = SETTLED_AFTER
+RENEW_EVERY = LEASE / 3
 POLL = 2.0  # seconds between looks for messages that other processes left
 PURGE_EVERY = 300.0  # seconds
 STOP_WITHIN = 15.0  # seconds that messages in flight get when the process is stopped
@@ -102,9 +105,14 @@ class Delivery:
     """Delivers the messages of one channel."""
 
     def __init__(
-        self, channel: MessageChannel, carrier: Carrier, clock: Callable[[], datetime]
+        self,
+        channel: MessageChannel,
+        carrier: Carrier,
+        clock: Callable[[], datetime],
+        renew_every: timedelta = RENEW_EVERY,
     ) -> None:
         self.channel, self.carrier, self.clock = channel, carrier, clock
+        self.renew_every = renew_every.total_seconds()
         self.written = asyncio.Event()
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -121,11 +129,26 @@ class Delivery:
         """Send what is due and return how many messages that were."""
         now = self.clock()
         messages = await outbox.lease(self.channel, BATCH, now, now + LEASE)
-        results = await asyncio.gather(*map(self._deliver, messages), return_exceptions=True)
+        if not messages:
+            return 0
+        renewing = asyncio.create_task(self._renew(messages, now + LEASE))
+        try:
+            results = await asyncio.gather(*map(self._deliver, messages), return_exceptions=True)
+        finally:
+            renewing.cancel()
         for error in results:
             if isinstance(error, BaseException):
                 raise error
         return len(messages)
+
+    async def _renew(self, messages: list[OutboxMessage], until: datetime) -> None:
+        """Keep the leases of what is still in flight, as others may only take what is not."""
+        while True:
+            await asyncio.sleep(self.renew_every)
+            async with keeps_running("renew"):
+                renewed = self.clock() + LEASE
+                await outbox.renew(messages, until, renewed)
+                until = renewed
 
     async def _deliver(self, message: OutboxMessage) -> None:
         try:

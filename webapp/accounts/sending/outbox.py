@@ -32,7 +32,8 @@ class MessageState(StrEnum):
 class OutboxMessage(Model):
     """A message, written in the transaction that is the reason for it.
 
-    ``next_attempt_at`` is also the lease: whoever takes a message moves it into the future.
+    ``next_attempt_at`` is also the lease: whoever takes a message moves it into the future, again
+    and again while it is in flight.
     ``tried_at`` is set when a worker leases the message, and cleared if the send definitely failed.
     Where it is set, ask the vendor for the message before sending it again, if the vendor can tell.
 
@@ -133,6 +134,13 @@ async def lease(
         if message.tried_at == now:
             message.tried_at = None
     return messages
+
+
+async def renew(messages: list[OutboxMessage], until: datetime, renewed: datetime) -> None:
+    """Lengthen the leases until ``until`` to ``renewed``, but of what was postponed or is done."""
+    await OutboxMessage.filter(
+        id__in=[message.id for message in messages], next_attempt_at=until, done_at=None
+    ).update(next_attempt_at=renewed)
 
 
 async def record_sent(message: OutboxMessage, reference: str, now: datetime) -> None:
