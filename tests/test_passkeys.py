@@ -321,7 +321,6 @@ async def test_an_answer_with_a_part_missing_or_broken_is_refused(
     assert refused(await answer(visitor, json.dumps(whole)))
 
 
-@ON_SQLITE
 @pytest.mark.parametrize("name", ["\x00", "../x", "é", "a" * 1365, ""])
 async def test_an_id_that_no_passkey_can_have_is_refused(
     account: User, visitor: Visitor, device: Authenticator, name: str
@@ -597,4 +596,11 @@ async def test_a_challenge_for_signing_in_proves_nothing(
     clock.advance(LATER)
     fields = {"credential": device.get(await asked(ada)), "failure": ""}
     page = await ada.post("/account/proof/passkey", fields)
+    assert (page.status, TOO_LATE in page.text) == (422, True)
+
+
+async def test_a_challenge_for_a_proof_adds_no_passkey(ada: Visitor, device: Authenticator) -> None:
+    options = await asked(ada, "/account/passkeys/options")
+    proof = await asked(ada, "/account/proof/passkey/options")
+    page = await added(ada, device.create(options | {"challenge": proof["challenge"]}))
     assert (page.status, TOO_LATE in page.text) == (422, True)
