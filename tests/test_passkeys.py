@@ -403,10 +403,10 @@ async def test_a_passkey_is_added_and_removed_on_the_accounts_page(
     assert names(page) == ["Telephone"]
     assert "not used yet" in page.text
     page = await add(ada, device, "")
-    assert names(page) == ["Telephone", "Passkey"]
+    assert names(page) == ["Telephone", "Firefox on Linux"]
     page = await ada.submit("/account/passkeys/remove")
     assert "The passkey is removed" in page.text
-    assert names(page) == ["Passkey"]
+    assert names(page) == ["Firefox on Linux"]
 
 
 async def test_the_options_for_a_new_one_name_the_person_by_nothing_that_counts(

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from webapp.accounts.forms import PasskeyForm, typed
 from webapp.accounts.journeys import keep_passkeys
+from webapp.accounts.people import user_agents
 from webapp.accounts.people.passkeys import LONGEST_ID, Passkey, of_user
 from webapp.accounts.people.sessions import Owner
 from webapp.pages import passkeys, state
@@ -20,7 +21,6 @@ from webapp.pages.words import Problem, Told
 from webapp.web.form import posted
 
 TEMPLATE = "account/passkeys.html"
-UNNAMED = "Passkey"
 
 
 async def show(request: Request) -> Response:
@@ -45,7 +45,8 @@ async def submit(request: Request) -> Response:
         return await render(request, owner, form)
     try:
         credential = passkeys.credential_of(form)
-        await keep_passkeys.add(site, owner, credential, form.name or UNNAMED)
+        name = form.name or user_agents.describe(request.headers.get("user-agent", ""))
+        await keep_passkeys.add(site, owner, credential, name)
     except PASSKEY_ERRORS as error:
         return await render(request, owner, form, problem(error, adding=True))
     return await go_on(request, owner.token, PASSKEYS, Told.PASSKEY_ADDED)
