@@ -72,6 +72,7 @@ test: setup $(if $(shell command -v npm),$(BROWSER_TOOLS))
 	@command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || $(call install,nginx-light)
 	@command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || $(call install,pgbouncer)
 	@command -v caddy >/dev/null || $(call install,caddy)
+	@[ -x $(BIN)/traefik ] || $(UV) pip install --quiet --require-hashes -r tests/traefik.txt || true
 	@[ -e /usr/lib/apache2/modules/mod_auth_openidc.so ] || \
 		$(call install,apache2 libapache2-mod-auth-openidc)
 	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)  # for two cores: many wait
