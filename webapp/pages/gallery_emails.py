@@ -32,7 +32,7 @@ class Sample:
 
 def _told(notice: Notice) -> Sample:
     words = notice.replace("_", " ").capitalize()
-    return Sample(words, lambda writer: writer.notice(notice, AT))
+    return Sample(words, lambda writer: writer.notice(notice, AT, "Firefox on Linux"))
 
 
 SAMPLES: Mapping[str, Sample] = {

@@ -55,7 +55,7 @@ async def enter(request: Request, signed_in: SignedIn) -> Response:
     cookie = state.cookie(request)
     if former := cookie.read(request):
         await sessions.close_session(former)  # ASVS 7.2.4
-    user, token, verification, error = signed_in
+    user, token, verification, error, known = signed_in
     if verification is None:
         response = go(CONTINUE)
     elif is_fragment(request) or error:
@@ -64,6 +64,8 @@ async def enter(request: Request, signed_in: SignedIn) -> Response:
     else:
         response = go(SIGNIN_CODE)
     cookie.write(response, token)
+    if known:
+        state.browser_cookie(request).write(response, known)
     return response
 
 

@@ -54,9 +54,8 @@ async def submit(request: Request) -> Response:
         return render(request, *visitor, form)
     try:
         await throttle(request, "checks")
-        entered = await enter_code(
-            state.site(request), *visitor, form.digits, token, remember=remember
-        )
+        known, site = state.browser_cookie(request).read(request), state.site(request)
+        entered = await enter_code(site, visitor, form.digits, token, known, remember=remember)
     except USER_ERRORS as error:
         return render(request, *visitor, form, problem(error, checking=True))
     return _onward(request, entered)
@@ -71,8 +70,8 @@ async def _answer_again(request: Request, form: CodeForm, former: str) -> Respon
 def _onward(request: Request, entered: CodeEntered) -> Response:
     response = go(CONTINUE)
     state.cookie(request).write(response, entered.token)
-    if entered.remembered:
-        state.browser_cookie(request).write(response, entered.remembered)
+    if entered.browser:
+        state.browser_cookie(request).write(response, entered.browser)
     return response
 
 

@@ -22,9 +22,10 @@ async def submit(request: Request) -> Response:
     form, site = PasskeyForm.parse(await posted(request)), state.site(request)
     form.return_to = state.return_to(request, form.return_to)
     browser = state.browser(request, form.return_to)
+    known = state.browser_cookie(request).read(request)
     try:
         await throttle(request, "signins")
-        signed_in = await use_passkey.sign_in(site, passkeys.credential_of(form), browser)
+        signed_in = await use_passkey.sign_in(site, passkeys.credential_of(form), browser, known)
     except PASSKEY_ERRORS as error:
         return signin.render(request, SigninForm(return_to=form.return_to), problem(error))
     return await signin.enter(request, signed_in)

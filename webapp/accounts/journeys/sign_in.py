@@ -17,10 +17,11 @@ from webapp.accounts.journeys.check_code import (
     clear_counts,
     record_right,
 )
+from webapp.accounts.journeys.new_browser import note_browser
 from webapp.accounts.journeys.refusals import refusals
 from webapp.accounts.journeys.site import Site, tells_database_errors
 from webapp.accounts.people import emails, remembered_browsers, sessions, users
-from webapp.accounts.people.sessions import Browser, Stage
+from webapp.accounts.people.sessions import Browser, Stage, Visitor
 from webapp.accounts.people.users import User
 from webapp.accounts.policy import password_checks
 from webapp.accounts.policy.rules import CODE_LIFETIME, LimitExceeded
@@ -42,13 +43,14 @@ class SignedIn(NamedTuple):
     token: str
     verification: Verification | None = None
     error: LimitExceeded | ProviderError | None = None  # why the code was not sent
+    known: str = ""  # a token for the browser, by which it is known from now on
 
 
 class CodeEntered(NamedTuple):
-    """What a right code gives: the session's next token, and the browser's own if remembered."""
+    """What a right code gives: the session's next token, and one for the browser if it is new."""
 
     token: str
-    remembered: str = ""
+    browser: str = ""
 
 
 @tells_database_errors
@@ -130,48 +132,41 @@ def _is_usable(site: Site, user: User, verification: Verification) -> bool:
 
 @tells_database_errors
 async def enter_code(
-    site: Site, user: User, verification: Verification, code: str, session: str, *, remember: bool
+    site: Site, visitor: Visitor, code: str, session: str, known: str, *, remember: bool
 ) -> CodeEntered:
     """The right code signs this browser in, and has it remembered if ``remember``.
 
+    ``session`` is the token of the session that waits for the code, ``known`` the one by which the
+    browser is known, if it is. The person is told of a browser that is not known.
+
     Raises ``WrongCode``, ``CodeExpired``, ``LimitExceeded`` or ``ProviderError``.
     """
+    user, verification = visitor
     token = sessions.derive_next_token(session, code, site.secret_key)
-    if await check_code(site, verification, code) is Check.ANSWERED:
-        if not await _complete(site, verification, code, session, token):
-            raise CodeExpired
-        await clear_counts(site, verification)
-    elif not await sessions.opened_since(token, site.clock() - CODE_LIFETIME):
-        raise CodeExpired  # another browser has used it
-    else:
+    if await check_code(site, verification, code) is not Check.ANSWERED:
+        if not await sessions.opened_since(token, site.clock() - CODE_LIFETIME):
+            raise CodeExpired  # another browser has used it
         return CodeEntered(token)
+    async with in_transaction():
+        await users.get_for_update(user.id)  # first, as by everything that ends its sessions
+        completed, browser = await _complete(site, verification, code, session, token), ""
+        if completed:
+            user_agent = (await sessions.browser_of(token)).user_agent
+            browser = await note_browser(site, user, user_agent, known, remember=remember)
+    if not completed:
+        raise CodeExpired
+    site.outbox.wake()
+    await clear_counts(site, verification)
     log.info("signed_in", user=user.id, remembered=False)
     site.history.record(Reason.SIGNED_IN, user.phone)
-    return CodeEntered(token, await _remember(site, user, token) if remember else "")
+    return CodeEntered(token, browser)
 
 
 async def _complete(
     site: Site, verification: Verification, code: str, session: str, token: str
 ) -> bool:
-    """Use the code, which happens once, and open the session that waited for it.
-
-    The account is locked first, as by everything that ends its sessions.
-    """
-    async with in_transaction():
-        await users.get_for_update(verification.user_id)
-        await record_right(site, verification, code)
-        if not await verifications.approve(verification):
-            return False
-        return await sessions.complete_sign_in(session, token, site.clock())
-
-
-async def _remember(site: Site, user: User, token: str) -> str:
-    """Have the browser remembered whose session has ``token``: its own token, or nothing where the
-    session was ended meanwhile.
-    """
-    async with in_transaction():
-        await users.get_for_update(user.id)
-        browser = await sessions.browser_of(token)
-        if not await sessions.opened_since(token, site.clock() - CODE_LIFETIME):
-            return ""
-        return await remembered_browsers.remember(user.id, browser.user_agent, site.clock())
+    """Use the code, which happens once, and open the session that waited for it: whether it did."""
+    await record_right(site, verification, code)
+    if not await verifications.approve(verification):
+        return False
+    return await sessions.complete_sign_in(session, token, site.clock())

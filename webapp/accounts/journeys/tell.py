@@ -12,18 +12,20 @@ from webapp.database import serialise
 log = structlog.get_logger(__name__)
 
 
-async def tell(site: Site, user: User, notice: Notice, *, both_ways: bool = False) -> None:
+async def tell(
+    site: Site, user: User, notice: Notice, *, both_ways: bool = False, browser: str = ""
+) -> None:
     """Write ``notice`` to the outbox in the transaction of the change; ``wake`` the outbox then.
 
     ``user`` is as they were before the change: a new email address or phone is not told that it is
     new. By email where the address is confirmed, since another may be a stranger's, else by text;
     ``both_ways`` for what must not be missed. Texts count in the site's budget, as confirmations
     do, and wait where it is spent; more than ten a day to one phone are left out. The log has the
-    change under the notice's own name.
+    change under the notice's own name. ``browser`` is the browser that it was made with, in words.
     """
     ways, reaches = [], user.email_confirmed_at is not None
     if site.emails and (reaches or notice in ALWAYS_EMAILED):
-        await site.outbox.write_email(user.email, site.emails.notice(notice, site.clock()))
+        await site.outbox.write_email(user.email, site.emails.notice(notice, site.clock(), browser))
         ways.append("email")
     is_enough = bool(ways) and reaches and not both_ways
     if not is_enough and notice not in NEVER_TEXTED and await _text(site, user, notice):

@@ -14,6 +14,7 @@ from webapp.accounts.challenges import ceremonies, passkey_challenges
 from webapp.accounts.challenges.ceremonies import Answer, PasskeyRefused, RelyingParty
 from webapp.accounts.challenges.passkey_challenges import Purpose
 from webapp.accounts.history.reasons import Reason
+from webapp.accounts.journeys.new_browser import note_browser
 from webapp.accounts.journeys.sign_in import SignedIn
 from webapp.accounts.journeys.site import Site, tells_database_errors
 from webapp.accounts.people import passkeys, sessions, users
@@ -42,8 +43,10 @@ async def ask_to_sign_in(site: Site) -> dict[str, Any]:
 
 
 @tells_database_errors
-async def sign_in(site: Site, credential: str, browser: Browser) -> SignedIn:
+async def sign_in(site: Site, credential: str, browser: Browser, known: str = "") -> SignedIn:
     """Open a session for the person whose passkey answered.
+
+    ``known`` is the token by which the browser is known, if it is.
 
     Raises ``PasskeyExpired`` or ``PasskeyRefused``.
     """
@@ -57,9 +60,11 @@ async def sign_in(site: Site, credential: str, browser: Browser) -> SignedIn:
     async with in_transaction():
         await _record_use(site, owned, sign_count)
         token = await sessions.open_session(owned.user.id, site.clock(), browser=browser)
+        known = await note_browser(site, owned.user, browser.user_agent, known)
+    site.outbox.wake()
     log.info("signed_in", user=owned.user.id, passkey=True)
     site.history.record(Reason.SIGNED_IN, owned.user.phone)
-    return SignedIn(owned.user, token)
+    return SignedIn(owned.user, token, known=known)
 
 
 async def use_challenge(

@@ -42,13 +42,15 @@ class EmailWriter:
             hours=LIFETIMES[Purpose.CHANGE_EMAIL] // HOUR,
         )
 
-    def notice(self, about: Notice, at: datetime) -> Email:
-        """Tells of a change of the account that was made at the time ``at``.
+    def notice(self, about: Notice, at: datetime, browser: str = "") -> Email:
+        """Tells of a change of the account that was made at the time ``at``, with ``browser``.
 
         Its words are in one template, for which `notice.html` makes the twin.
         """
         when = f"{at.day} {at:%B %Y, %H:%M} UTC"
-        subject, text = self._words(about, {"when": when, "home": self._base_url})
+        subject, text = self._words(
+            about, {"when": when, "home": self._base_url, "browser": browser}
+        )
         paragraphs = [" ".join(part.split()) for part in text.split("\n\n")]
         html = self._render("emails/notice.html", {"subject": subject, "paragraphs": paragraphs})
         return Email(subject, text, html)

@@ -11,11 +11,13 @@ class Notice(StrEnum):
     EMAIL_CHANGED = "email_changed"  # told to the address that the account had
     PASSKEY_ADDED = "passkey_added"
     PASSKEY_REMOVED = "passkey_removed"
+    NEW_BROWSER = "new_browser"  # somebody signed in with it
     NAME_CHANGED = "name_changed"
     ACCOUNT_DELETED = "account_deleted"
 
 
 # What concerns the address itself is told to it although it is not confirmed.
 ALWAYS_EMAILED = frozenset({Notice.EMAIL_CHANGE_ASKED, Notice.EMAIL_CHANGED})
-# Nobody gets into an account by these, and a text costs money: told by email or not at all.
-NEVER_TEXTED = frozenset({Notice.NAME_CHANGED})
+# A text costs money: told by email or not at all. Nobody gets into an account by another name, and
+# the phone was texted the code by which a new browser signed in.
+NEVER_TEXTED = frozenset({Notice.NAME_CHANGED, Notice.NEW_BROWSER})
