@@ -108,7 +108,8 @@ async def test_a_blocked_address_enters_no_password_and_asks_for_no_code(
     await sign_up(visitor)
     clock.advance(60)
     await blocks.block("address:203.0.113.0/24", None, clock())
-    assert WORDS in (await visitor.submit("/verification/resend")).text
+    page = await visitor.submit("/verification/resend")
+    assert (page.status, page.response.headers["Retry-After"]) == (429, "3600")
     assert (await verify(visitor, phone)).verified
     await visitor.submit("/signout")
     await visitor.visit("/signin")

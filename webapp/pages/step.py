@@ -32,7 +32,11 @@ SESSIONS, DELETE, DELETED = "/account/sessions", "/account/delete", "/account/de
 PASSKEYS, PROOF = "/account/passkeys", "/account/proof"
 FORGOT, FORGOT_SENT = "/password/forgot", "/password/forgot/sent"
 INVALID = 422
-REFUSED_TO_BLOCKED = {"signins", "resends"}  # the rules of requests for texts and with passwords
+# The rules of requests to sign in, and to have a text or an email sent
+REFUSED_TO_BLOCKED = {"signins", "resends"}
+    "signins",
+    "resends",
+}  # the rules of requests to sign in, and for texts and emails
 BLOCKED_WAIT = timedelta(hours=1)  # what those whose address is blocked are told to wait
 
 
@@ -144,26 +148,25 @@ def is_done(visitor: Visitor) -> bool:
 async def throttle(request: Request, rule: str, key: str = "", *, form: Form | None = None) -> None:
     """Count this request for ``key``, by default the visitor's networks. Raises ``Throttled``.
 
-    ``form`` is the one that was sent, if it has a number. An address that an operator blocks may
-    neither have texts sent (``BlockedByOperator``) nor enter passwords; ``sign_up`` looks itself.
+    ``form`` is the one that was sent, if it has a number. An address that
+    an operator blocks is told the same where it would sign in or have something sent; ``sign_up``
+    looks for itself.
     """
     keys = (key,) if key else state.networks(request)
     if wait := await state.throttle(request).hit(rule, *keys):
         record_throttled(request, rule, form)
         raise Throttled(timedelta(seconds=wait))
     if rule in REFUSED_TO_BLOCKED:
-        await _refuse_blocked(request, rule, form)
+        await _refuse_blocked(request, form)
 
 
-async def _refuse_blocked(request: Request, rule: str, form: Form | None) -> None:
+async def _refuse_blocked(request: Request, form: Form | None) -> None:
     subject = Subject(network=state.networks(request)[0])
     try:
         await blocks.refuse(subject, state.site(request).clock())
     except BlockedByOperator as error:
         record_refused(request, error.reason, form)
-        if rule == "signins":  # whose page speaks of no number
-            raise Throttled(BLOCKED_WAIT) from error
-        raise
+        raise Throttled(BLOCKED_WAIT) from error
 
 
 def form_page(
