@@ -34,9 +34,6 @@ FORGOT, FORGOT_SENT = "/password/forgot", "/password/forgot/sent"
 INVALID = 422
 # The rules of requests to sign in, and to have a text or an email sent
 REFUSED_TO_BLOCKED = {"signins", "resends"}
-    "signins",
-    "resends",
-}  # the rules of requests to sign in, and for texts and emails
 BLOCKED_WAIT = timedelta(hours=1)  # what those whose address is blocked are told to wait
 
 
