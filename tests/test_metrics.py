@@ -142,7 +142,7 @@ def test_alerts_and_dashboard_name_only_what_there_is_and_all_of_it() -> None:
 def test_alerts_and_dashboard_name_labels_and_reasons_that_there_are() -> None:
     for expression in expressions():
         for name, matchers in re.findall(r"(accounts_\w+)\{(.*?)\}", expression):
-            assert set(re.findall(r"(\w+)=", matchers)) <= set(COUNTERS[name][1]), expression
+            assert set(re.findall(r"(\w+)!?=", matchers)) <= set(COUNTERS[name][1]), expression
         for patterns in re.findall(r'reason=~?"(.*?)"', expression):
             for pattern in patterns.split("|"):
                 assert any(re.fullmatch(pattern, reason) for reason in BY_ID), pattern

@@ -14,7 +14,7 @@ from tests.site import until
 from webapp.accounts.history.reasons import Reason
 from webapp.accounts.history.recorder import History
 from webapp.accounts.people.phones import dialling_prefix
-from webapp.app import utcnow
+from webapp.clock import utcnow
 from webapp.database import Database
 from webapp.sandbox import Sandbox
 

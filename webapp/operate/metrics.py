@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CURRENCY = "USD"
 COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "accounts_texts_sent_total": (
-        "Texts and calls that the vendor took; the channel is sms, call, or notice (no code)",
+        "Messages and calls that the vendor took; those by the channel notice are no codes",
         ("country", "channel"),
     ),
     "accounts_texts_delivered_total": (

@@ -15,7 +15,12 @@ from webapp.accounts.policy import blocks
 from webapp.accounts.policy.blocks import Subject
 from webapp.operate import CommandError
 
-CHANNELS = {"sms": "by text", "call": "by call", "notice": "a text that is no code"}
+CHANNELS = {
+    "sms": "by text",
+    "call": "by call",
+    "whatsapp": "by WhatsApp",
+    "notice": "a text that is no code",
+}
 
 
 def read_number(typed: str) -> str:

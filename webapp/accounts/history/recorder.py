@@ -58,6 +58,7 @@ class History:
         self.secret_key, self.clock = secret_key, clock
         self.waiting: dict[Happening, Times] = {}
         self.lost = 0
+        self.writing = asyncio.Lock()  # who flushes waits for the batch that is being written
         self.by_network: Counter[str] = Counter()
         self.hour = clock().replace(minute=0, second=0, microsecond=0)
 
@@ -103,14 +104,15 @@ class History:
 
     async def flush(self) -> None:
         """Write what waits. Raises a database error, after which it waits on."""
-        batch, self.waiting = self.waiting, {}
-        if not batch:
-            return
-        try:
-            await events.write(*self._rows(batch))
-        except DATABASE_ERRORS:
-            self._put_back(batch)
-            raise
+        async with self.writing:
+            batch, self.waiting = self.waiting, {}
+            if not batch:
+                return
+            try:
+                await events.write(*self._rows(batch))
+            except DATABASE_ERRORS:
+                self._put_back(batch)
+                raise
         if self.lost:
             log.error("history_lost", events=self.lost)
             self.lost = 0
