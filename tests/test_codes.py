@@ -15,6 +15,8 @@ PHONE, OTHER_PHONE = "+15005550006", "+15005550007"
 class Texts:
     """A messenger that keeps what it is given."""
 
+    name = "twilio"
+
     def __init__(self) -> None:
         self.texts: list[tuple[str, str]] = []
         self.valid_for: list[timedelta] = []
@@ -40,7 +42,7 @@ class Desk:
     def __init__(self, secret: str = "a secret of the site") -> None:
         self.now = datetime(2026, 5, 1, 12, tzinfo=UTC)
         self.texts = Texts()
-        self.codes = Codes(self.texts, secret, "Your code is {}".format, clock=lambda: self.now)
+        self.codes = Codes([self.texts], secret, "Your code is {}".format, clock=lambda: self.now)
 
     async def send(self, phone: str = PHONE, reference: str | None = None) -> tuple[str, str]:
         sent = await self.codes.send(

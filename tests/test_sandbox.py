@@ -67,7 +67,7 @@ class Town:
         self.verifiers: dict[str, Verifier] = {
             "twilio": self.verify,
             "authy": Authy(authy, pretend_authy.API_KEY),
-            "codes": Codes(self.messages, "secret", "Code: {}".format, clock=lambda: self.now),
+            "codes": Codes([self.messages], "secret", "Code: {}".format, clock=lambda: self.now),
         }
 
     async def sleep(self, seconds: float) -> None:

@@ -288,6 +288,15 @@ def test_whatsapp_is_a_channel_of_one_verifier_alone(provider: str) -> None:
     assert fault.startswith("WHATSAPP: ")
 
 
+def test_a_messenger_is_no_fallback_for_itself() -> None:
+    vonage = {"VONAGE_API_KEY": "key", "VONAGE_API_SECRET": "secret", "VONAGE_NUMBER": "Example"}
+    assert production(MESSENGER_FALLBACK="vonage", **vonage).messenger_fallback == "vonage"
+    (fault,) = faults(MESSENGER_FALLBACK="twilio")
+    assert fault.startswith("MESSENGER_FALLBACK: ")
+    missing = faults(MESSENGER_FALLBACK="vonage", **dict.fromkeys(vonage))
+    assert [fault.partition(":")[0] for fault in missing] == [*vonage]
+
+
 def test_the_vendors_that_can_be_chosen_are_those_that_there_are() -> None:
     for variable, known in (
         ("MESSENGER", {*MESSENGERS}),

@@ -228,7 +228,7 @@ def _carriers(
     providers: Providers, spending: SpendingLimits, history: History
 ) -> dict[MessageChannel, Carrier]:
     carriers: dict[MessageChannel, Carrier] = {
-        MessageChannel.TEXT: TextCarrier(providers.messenger, spending, history)
+        MessageChannel.TEXT: TextCarrier(providers.messengers, spending, history)
     }
     if providers.mailer:
         carriers[MessageChannel.EMAIL] = EmailCarrier(providers.mailer)

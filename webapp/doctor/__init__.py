@@ -56,7 +56,11 @@ async def _providers(settings: Settings) -> AsyncIterator[str]:
     try:
         faults = [
             *await providers.verifier.examine(settings.allowed_countries),
-            *await providers.messenger.examine(settings.allowed_countries),
+            *[
+                fault
+                for messenger in providers.messengers
+                for fault in await messenger.examine(settings.allowed_countries)
+            ],
             *(await providers.mailer.examine() if providers.mailer else ()),
             *(await _webhook(providers.webhook) if providers.webhook else ()),
         ]

@@ -71,6 +71,8 @@ class Verifier(Protocol):
 class Messenger(Protocol):
     """Sends plain texts."""
 
+    name: str  # stored with a text that is not sent by the first messenger
+
     async def send(self, to: str, body: str, *, valid_for: timedelta) -> str:
         """Text ``body`` to ``to`` (E.164): the vendor's id. Raises ``ProviderError``.
 

@@ -4,10 +4,11 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from webapp.providers import Channel, Gone, Messenger, ProviderError, Sent, SetupFault
+from webapp.providers.failover import send_by_first_up
 
 LIFETIME = timedelta(minutes=10)  # NIST SP 800-63B-4 allows 10 minutes for a code by phone
 DIGITS = 6
@@ -30,14 +31,16 @@ class Codes:
 
     def __init__(
         self,
-        messenger: Messenger,
+        messengers: Sequence[Messenger],
         secret_key: str,
         compose: Callable[[str], str],
         *,
         clock: Callable[[], datetime] = _utcnow,
     ) -> None:
-        """``compose`` turns a code into the body of a text."""
-        self._messenger = messenger
+        """``compose`` turns a code into the body of a text. The first of ``messengers`` sends it,
+        and the next one where that is down.
+        """
+        self._messengers = messengers
         self._key = secret_key.encode()
         self._compose = compose
         self._clock = clock
@@ -58,7 +61,9 @@ class Codes:
         challenge = reference if reference and alive else self._challenge()
         try:
             body = self._compose(self._code(challenge, phone))
-            await self._messenger.send(phone, body, valid_for=self._life_left(challenge))
+            await send_by_first_up(
+                self._messengers, phone, body, valid_for=self._life_left(challenge)
+            )
         except ProviderError as error:
             error.reference = challenge  # if the text arrives after all, its code works
             raise
@@ -75,8 +80,8 @@ class Codes:
         return hmac.compare_digest(right, code.encode(errors="replace"))
 
     async def examine(self, countries: frozenset[str]) -> list[SetupFault]:
-        """What is wrong with the messenger's account."""
-        return await self._messenger.examine(countries)
+        """What is wrong with the first messenger's account."""
+        return await self._messengers[0].examine(countries)
 
     def _challenge(self) -> str:
         return f"{int(self._clock().timestamp())}.{secrets.token_urlsafe(16)}"

@@ -31,7 +31,7 @@ MESSENGERS: Mapping[str, Callable[[Settings, Connect], Messenger]] = {
 
 
 class Providers:
-    """The verifier, messenger, mailer and webhook that the settings choose, if they name any."""
+    """The verifier, messengers, mailer and webhook that the settings choose, if they name any."""
 
     def __init__(
         self,
@@ -49,9 +49,10 @@ class Providers:
         self._settings, self._clock, self._sleep = settings, clock, sleep
         self._transport = HttpTransport(settings.provider_timeout, transport)
         self._clients: dict[str, VendorClient] = {}
-        self.messenger = MESSENGERS[settings.messenger](settings, self._client)
+        chosen = [settings.messenger, settings.messenger_fallback]
+        self.messengers = [MESSENGERS[name](settings, self._client) for name in chosen if name]
         self.verifier: Verifier = (
-            Codes(self.messenger, settings.secret_key, compose, clock=clock)
+            Codes(self.messengers, settings.secret_key, compose, clock=clock)
             if settings.verify_provider == "codes"
             else VERIFIERS[settings.verify_provider](settings, self._client)
         )

@@ -53,6 +53,8 @@ KINDS: dict[str, type[ProviderError]] = {
 class VonageMessages:
     """Plain texts by Vonage."""
 
+    name = "vonage"
+
     def __init__(self, vendor: VendorClient, key: str, secret: str, *, number: str) -> None:
         """Texts come from ``number``: E.164, a short code, or a name where carriers let one be."""
         self._vendor, self._auth, self._number = vendor, (key, secret), number.removeprefix("+")

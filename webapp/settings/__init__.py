@@ -26,7 +26,9 @@ __all__ = ["Settings", "SettingsError", "misspelt"]
 
 EXAMPLE = "example known-to-everybody-so-only-for-development http://localhost:8001/callback"
 ALIKE = 0.85  # SENDS_PER_HUOR is SENDS_PER_HOUR; REDIS_TLS_URL is not REDIS_URL
-TWILIO = ("VERIFY_PROVIDER=twilio", "MESSENGER=twilio")  # either needs the account
+TWILIO_TEXTS = ("MESSENGER=twilio", "MESSENGER_FALLBACK=twilio")
+TWILIO = ("VERIFY_PROVIDER=twilio", *TWILIO_TEXTS)  # each needs the account
+VONAGE = ("MESSENGER=vonage", "MESSENGER_FALLBACK=vonage")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +106,10 @@ class Settings:
         values.choice("twilio", "vonage"),
         "twilio",
     )
+    messenger_fallback: str = setting(
+        "who carries them where `MESSENGER` is down: `twilio` or `vonage`",
+        values.choice("twilio", "vonage"),
+    )
 
     twilio_account_sid: str = setting(
         "the Twilio account, `AC…`", values.sid("AC"), needed_with=TWILIO
@@ -130,7 +136,7 @@ class Settings:
     twilio_number: str = setting(
         "the number, or the sender's name, that plain texts come from",
         values.sender,
-        needed_with=("MESSENGER=twilio",),
+        needed_with=TWILIO_TEXTS,
         instead="TWILIO_MESSAGING_SERVICE_SID",
     )
     twilio_messaging_service_sid: str = setting(
@@ -149,16 +155,12 @@ class Settings:
         urls.origin,
         Derived("Authy's host"),
     )
-    vonage_api_key: str = setting(
-        "the key of the Vonage account", needed_with=("MESSENGER=vonage",)
-    )
-    vonage_api_secret: str = setting(
-        "the account's secret", needed_with=("MESSENGER=vonage",), secret=True
-    )
+    vonage_api_key: str = setting("the key of the Vonage account", needed_with=VONAGE)
+    vonage_api_secret: str = setting("the account's secret", needed_with=VONAGE, secret=True)
     vonage_number: str = setting(
         "the number, or the sender's name, that plain texts come from",
         values.sender,
-        needed_with=("MESSENGER=vonage",),
+        needed_with=VONAGE,
     )
     vonage_base_url: str = setting(
         "sends Vonage's calls to this origin instead; the path stays the same",

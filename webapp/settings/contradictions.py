@@ -35,6 +35,8 @@ def _database(settings: "Settings") -> Iterator[tuple[str, str]]:
 def _vendors(settings: "Settings") -> Iterator[tuple[str, str]]:
     if settings.verify_provider == "sandbox" and not settings.development:
         yield "VERIFY_PROVIDER", "sandbox is for development only"
+    if settings.messenger_fallback == settings.messenger:
+        yield "MESSENGER_FALLBACK", "is MESSENGER itself: choose another, or none"
     if settings.whatsapp and settings.verify_provider not in ("twilio", "sandbox"):
         yield "WHATSAPP", "is a channel of VERIFY_PROVIDER=twilio alone"
 

@@ -2,6 +2,7 @@
 
 import random
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,6 +12,7 @@ from webapp.accounts.policy import blocks, limits, usage
 from webapp.accounts.policy.blocks import BlockedByOperator, Subject
 from webapp.accounts.policy.rules import SpendingLimits
 from webapp.accounts.policy.usage import Reservation
+from webapp.accounts.sending import outbox
 from webapp.accounts.sending.outbox import OutboxMessage
 from webapp.providers import (
     Blocked,
@@ -25,6 +27,7 @@ from webapp.providers import (
     OptedOut,
     ProviderError,
 )
+from webapp.providers.failover import send_by_first_up
 
 NOTICE = "notice"  # in the history: the channel of a text that is no code
 CLOCK_SKEW = timedelta(minutes=1)  # between us and the vendor, when its list is asked
@@ -88,12 +91,14 @@ class Carrier(ABC):
 
 
 class TextCarrier(Carrier):
-    """Texts, by a messenger. They are the only messages that cost money."""
+    """Texts, by the first of the messengers that is not down. Only texts cost money."""
 
     retries = RetryPolicy(final=(InvalidNumber, NotMobile, CountryNotServed, Blocked, OptedOut))
 
-    def __init__(self, messenger: Messenger, spending: SpendingLimits, history: History) -> None:
-        self._messenger, self._spending, self._history = messenger, spending, history
+    def __init__(
+        self, messengers: Sequence[Messenger], spending: SpendingLimits, history: History
+    ) -> None:
+        self._messengers, self._spending, self._history = messengers, spending, history
 
     async def reserve(self, message: OutboxMessage, now: datetime) -> Reservation:
         try:
@@ -110,12 +115,22 @@ class TextCarrier(Carrier):
     async def find(self, message: OutboxMessage) -> str | NotFound:
         assert message.tried_at  # noqa: S101
         since = message.tried_at - CLOCK_SKEW
-        return await self._messenger.find(message.to, message.body, since)
+        first = self._messengers[0]
+        named = {messenger.name: messenger for messenger in self._messengers}
+        if messenger := named.get(message.vendor or first.name):
+            return await messenger.find(message.to, message.body, since)
+        return NotFound.CANNOT_TELL
 
     async def send(self, message: OutboxMessage) -> str:
+        if message.vendor:
+            await outbox.record_vendor(message, "")
         try:
-            reference = await self._messenger.send(
-                message.to, message.body, valid_for=TEXT_VALID_FOR
+            reference = await send_by_first_up(
+                self._messengers,
+                message.to,
+                message.body,
+                valid_for=TEXT_VALID_FOR,
+                switch=lambda messenger: outbox.record_vendor(message, messenger.name),
             )
         except ProviderError as error:
             self._history.record(reason_of(error), message.to, channel=NOTICE, detail=error.code)

@@ -55,6 +55,8 @@ class OutboxMessage(Model):
     state = fields.CharEnumField(MessageState, "", max_length=8, default=MessageState.PENDING)
     attempts = fields.SmallIntField(default=0)
     reference = fields.CharField(max_length=64, default="")
+    # The messenger that was asked last, where it is not the first of the settings.
+    vendor = fields.CharField(max_length=16, default="", db_default="")
     created_at = fields.DatetimeField()
     next_attempt_at = fields.DatetimeField()
     expires_at = fields.DatetimeField(null=True)  # not sent later, as nobody can use it
@@ -172,6 +174,12 @@ def _kept_words(message: OutboxMessage) -> tuple[str, str]:
     """
     text = message.channel is MessageChannel.TEXT
     return (message.body, message.html) if text else ("", "")
+
+
+async def record_vendor(message: OutboxMessage, vendor: str) -> None:
+    """Save who is asked to send the message, before that; empty for the first messenger."""
+    message.vendor = vendor
+    await OutboxMessage.filter(id=message.id).update(vendor=vendor)
 
 
 async def postpone(message: OutboxMessage, until: datetime) -> None:

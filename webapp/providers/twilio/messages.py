@@ -21,6 +21,8 @@ CLOCK_SKEW = timedelta(seconds=30)
 class TwilioMessages(Twilio):
     """Plain texts by Twilio."""
 
+    name = "twilio"
+
     def __init__(
         self,
         vendor: VendorClient,
