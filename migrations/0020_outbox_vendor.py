@@ -5,7 +5,7 @@ from tortoise.migrations import operations as ops
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0018_network")]
+    dependencies = [("accounts", "0019_known_browsers")]
 
     initial = False
 
