@@ -190,6 +190,21 @@ async def test_a_name_needs_the_password_ten_minutes_after_it_was_entered(
     assert (await User.get()).name == "Ada Byron"
 
 
+# --- what the next page says
+
+
+@BOTH_WAYS
+async def test_a_code_sent_again_is_said_once_with_and_without_scripts(
+    visitor: Visitor, clock: Clock
+) -> None:
+    await sign_up(visitor)
+    clock.advance(60)
+    page = await visitor.submit("/verification/resend")
+    assert (page.path, page.status) == ("/verification", 200)
+    assert "We have sent the code" in page.text
+    assert "We have sent the code" not in (await visitor.visit("/verification")).text
+
+
 # --- who is told ---------------------------------------------------------------------------------
 
 

@@ -8,12 +8,14 @@ from starlette.applications import Starlette
 from structlog.testing import capture_logs
 
 from tests.conftest import Clock
+from tests.oidc import CLIENTS, Application
 from tests.people import ADA, NUMBER, PASSWORD, sign_up, verify
 from tests.phone import Phone
 from tests.rows import TABLES, Rows
 from tests.test_account import BOTH_WAYS, LATER, TEN_MINUTES, browser, sign_in
 from tests.visitor import Page, Visitor
 from webapp.accounts.people.users import User
+from webapp.settings import Settings
 
 EMAIL, NAME = ADA["email"], ADA["name"]
 
@@ -85,6 +87,19 @@ async def test_a_wrong_password_deletes_nothing(ada: Visitor) -> None:
     assert (page.status, page.step, set(page.errors)) == (422, "account-delete", {"current"})
     assert set((await ada.post("/account/delete", {})).errors) == {"current"}
     assert await User.all().count() == 1
+
+
+@pytest.mark.environ(OIDC_CLIENTS=CLIENTS)
+async def test_it_ends_what_applications_were_given(ada: Visitor, settings: Settings) -> None:
+    transport = ada.client._transport
+    async with httpx.AsyncClient(transport=transport, base_url=settings.base_url) as server:
+        application = Application(server)
+        token = (await application.tokens(ada.client))["access_token"]
+        code = await application.code(ada.client)
+        assert (await application.userinfo(token)).status_code == 200
+        await delete(ada)
+        assert (await application.userinfo(token)).status_code == 401
+        assert (await application.redeem(code)).status_code == 400
 
 
 async def test_a_confirmed_email_is_told_although_its_row_is_gone(
