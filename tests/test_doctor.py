@@ -23,6 +23,7 @@ from webapp.web.front_door import VALID_FOR, sign
 pytestmark = pytest.mark.slow
 ON_SQLITE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
+WATCHED = "a usage trigger at Twilio watches the price of totalprice: 1.25 of 50 daily"
 Visit = Callable[..., Awaitable[list[str]]]
 
 
@@ -68,6 +69,7 @@ async def test_the_doctor_finds_nothing_wrong_with_a_good_deployment(
         0,
         [
             "All is well.",
+            f"TWILIO_ACCOUNT_SID: {WATCHED}",
             "SMTP_URL: is not set, so no email is sent, and what needs one is not offered",
         ],
     )

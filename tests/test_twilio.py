@@ -32,7 +32,7 @@ from webapp.providers import (
 )
 from webapp.providers.client import VendorClient
 from webapp.providers.http import HttpTransport
-from webapp.providers.twilio import Credentials, TwilioMessages, TwilioVerify
+from webapp.providers.twilio import Credentials, TwilioMessages, TwilioVerify, UsageTriggers
 
 ACCOUNT = "AC" + "a" * 32
 SERVICE = "VA" + "b" * 32
@@ -73,6 +73,7 @@ class Network:
         vendor = VendorClient("twilio", self.transport, sleep=no_time)
         credentials = credentials or Credentials(ACCOUNT, "token")
         self.verify = TwilioVerify(vendor, credentials, SERVICE, whatsapp=whatsapp)
+        self.usage = UsageTriggers(vendor, credentials)
         self.messages = TwilioMessages(
             vendor, credentials, number=number, messaging_service_sid=service
         )
@@ -687,3 +688,34 @@ async def test_no_answer_is_a_wrong_yes_or_an_error_of_another_kind(
 
 def _approved(answer: httpx.Response) -> bool:
     return answer.status_code in (200, 201) and answer.json()["status"] == "approved"
+
+
+# Its own alarms
+
+
+def triggers(*found: dict[str, Any]) -> httpx.Response:
+    return httpx.Response(200, json={"usage_triggers": list(found), "next_page_uri": None})
+
+
+BY_PRICE = {"trigger_by": "price", "usage_category": "sms", "trigger_value": "20"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (triggers(), ["no usage trigger at Twilio watches the price"]),
+        (triggers({**BY_PRICE, "trigger_by": "count"}), ["no usage trigger at Twilio"]),
+        (triggers({**BY_PRICE, "current_value": "3"}), ["price of sms: 3 of 20 in all"]),
+        (httpx.Response(403, json={"code": 20403}), []),
+        (httpx.ConnectError("refused"), []),
+        (httpx.Response(200, text="no JSON"), []),
+    ],
+)
+async def test_alarms_on_the_price_are_told_and_that_there_is_none(
+    network: Network, answer: httpx.Response | Exception, words: list[str]
+) -> None:
+    route = network.answer(answer)
+    told = await network.usage.remarks()
+    assert [word in line for word, line in zip(words, told, strict=True)] == [True] * len(words)
+    asked = route.calls[0].request.url
+    assert asked.path == f"/2010-04-01/Accounts/{ACCOUNT}/Usage/Triggers.json"

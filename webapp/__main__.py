@@ -186,7 +186,7 @@ async def doctor(settings: Settings) -> int:
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     faults = [fault async for fault in examine(settings)]
-    _say("\n".join(faults or ["All is well.", *remarks(settings)]))
+    _say("\n".join(faults or ["All is well.", *await remarks(settings)]))
     return 1 if faults else 0
 
 

@@ -41,9 +41,13 @@ async def examine(settings: Settings) -> AsyncIterator[str]:
         yield fault
 
 
-def remarks(settings: Settings) -> list[str]:
+async def remarks(settings: Settings) -> list[str]:
     """What is no fault, but good to know."""
-    said = []
+    providers = connect_providers(settings, Ports())
+    try:
+        said = await providers.remarks()
+    finally:
+        await providers.aclose()
     if not settings.smtp_url:
         said.append("SMTP_URL: is not set, so no email is sent, and what needs one is not offered")
     if settings.webhook_url:

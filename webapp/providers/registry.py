@@ -12,7 +12,7 @@ from webapp.providers.codes import Codes
 from webapp.providers.http import HttpTransport
 from webapp.providers.pwned import NoBreaches, PwnedPasswords
 from webapp.providers.smtp import Dial, SmtpMailer
-from webapp.providers.twilio import TwilioMessages, TwilioVerify
+from webapp.providers.twilio import Credentials, TwilioMessages, TwilioVerify, UsageTriggers
 from webapp.providers.vonage import VonageMessages
 from webapp.providers.webhook import WebhookEndpoint
 from webapp.settings import Settings
@@ -86,6 +86,13 @@ class Providers:
         return VendorClient(
             vendor, self._transport, base_url=base_url, clock=self._clock, sleep=self._sleep
         )
+
+    async def remarks(self) -> list[str]:
+        """What is good to know of our accounts at the vendors. Raises nothing."""
+        if "twilio" not in {self._settings.verify_provider, self._settings.messenger}:
+            return []
+        credentials = Credentials.from_settings(self._settings)
+        return await UsageTriggers(self._client("twilio"), credentials).remarks()
 
     async def aclose(self) -> None:
         """Close every connection."""

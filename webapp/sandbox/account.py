@@ -42,3 +42,16 @@ async def numbers(request: Request) -> Response:
     wanted = request.query_params.get("PhoneNumber", NUMBER)
     owned = [{"phone_number": NUMBER, "sid": sid("PN")}] if wanted == NUMBER else []
     return JSONResponse({"incoming_phone_numbers": owned, "page": 0, "next_page_uri": None})
+
+
+async def usage_triggers(_: Request) -> Response:
+    """The account's alarms: one on what it spends in a day."""
+    trigger = {
+        "sid": sid("UT"),
+        "usage_category": "totalprice",
+        "trigger_by": "price",
+        "trigger_value": "50",
+        "current_value": "1.25",
+        "recurring": "daily",
+    }
+    return JSONResponse({"usage_triggers": [trigger], "page": 0, "next_page_uri": None})

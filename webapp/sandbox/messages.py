@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from webapp.sandbox.account import numbers
+from webapp.sandbox.account import numbers, usage_triggers
 from webapp.sandbox.phone import Inbox
 from webapp.sandbox.twilio import Twilio, sid, signed_in, twilio_error
 from webapp.sandbox.twin import ErrorResponse, form, is_e164
@@ -51,6 +51,7 @@ class Messages(Twilio):
             Route(f"{account}/Messages.json", signed_in(self.list), methods=["GET"]),
             Route(f"{account}/Messages/{{sid}}.json", signed_in(self.fetch), methods=["GET"]),
             Route(f"{account}/IncomingPhoneNumbers.json", signed_in(numbers)),
+            Route(f"{account}/Usage/Triggers.json", signed_in(usage_triggers)),
         ]
 
     async def send(self, request: Request) -> Response:
