@@ -7,7 +7,7 @@ from starlette.datastructures import FormData
 
 from tests.people import ADA
 from tests.visitor import Visitor
-from webapp.accounts.forms import SignupForm
+from webapp.accounts.forms.signup import SignupForm
 from webapp.accounts.people import common_words, strength
 from webapp.accounts.people.strength import COMMON, PERSONAL, STRENGTHS
 

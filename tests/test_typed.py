@@ -14,7 +14,8 @@ from starlette.datastructures import FormData
 from tests.people import ADA, NUMBER, OTHER_NUMBER, sign_up, verify
 from tests.phone import Phone
 from tests.visitor import Visitor
-from webapp.accounts.forms import CodeForm, SignupForm
+from webapp.accounts.forms.code import CodeForm
+from webapp.accounts.forms.signup import SignupForm
 from webapp.accounts.people import emails
 from webapp.accounts.people.letters import INVISIBLE, one_line, visible
 

@@ -21,7 +21,7 @@ from starlette.routing import BaseRoute, Route
 
 from webapp.accounts.challenges.ceremonies import RelyingParty
 from webapp.accounts.events import Unheard
-from webapp.accounts.forms import EXPECTED_CODE_LENGTH
+from webapp.accounts.forms.code import EXPECTED_CODE_LENGTH
 from webapp.accounts.history.recorder import History, writing
 from webapp.accounts.journeys.site import Site
 from webapp.accounts.people.passwords import Hasher

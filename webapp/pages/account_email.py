@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts.forms import EmailForm
+from webapp.accounts.forms.change import EmailForm
 from webapp.accounts.journeys.change_email import ask_for_email
 from webapp.pages import state
 from webapp.pages.step import ACCOUNT, EMAIL, form_page, go_on, require_owner, throttle

@@ -5,7 +5,7 @@ import json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts.forms import ProofForm
+from webapp.accounts.forms.change import ProofForm
 from webapp.accounts.journeys.leave import delete_account, own_data
 from webapp.pages import state
 from webapp.pages.step import DELETE, DELETED, form_page, go, require_owner

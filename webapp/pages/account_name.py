@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts.forms import NameForm
+from webapp.accounts.forms.change import NameForm
 from webapp.accounts.journeys.change import change_name
 from webapp.pages import state
 from webapp.pages.step import ACCOUNT, NAME, asks_password, form_page, go_on, require_owner

@@ -8,7 +8,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts.forms import PasskeyForm, typed
+from webapp.accounts.forms import typed
+from webapp.accounts.forms.passkey import PasskeyForm
 from webapp.accounts.journeys import keep_passkeys
 from webapp.accounts.people import user_agents
 from webapp.accounts.people.passkeys import LONGEST_ID, Passkey, of_user

@@ -3,7 +3,8 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts.forms import PasswordForm, own_words
+from webapp.accounts.forms.change import PasswordForm
+from webapp.accounts.forms.password import own_words
 from webapp.accounts.journeys.change import change_password
 from webapp.accounts.people.sessions import Owner
 from webapp.pages import state

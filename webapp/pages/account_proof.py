@@ -8,7 +8,9 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts.forms import LONGEST_URL, PasskeyForm, ProofForm, typed
+from webapp.accounts.forms import LONGEST_URL, typed
+from webapp.accounts.forms.change import ProofForm
+from webapp.accounts.forms.passkey import PasskeyForm
 from webapp.accounts.journeys import use_passkey
 from webapp.accounts.journeys.prove_again import prove
 from webapp.accounts.people.passkeys import of_user

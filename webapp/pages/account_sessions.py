@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts.forms import SessionForm
+from webapp.accounts.forms.change import SessionForm
 from webapp.accounts.journeys.end_access import WayIn, end_all_others, end_way_in, ways_in
 from webapp.accounts.people.sessions import Owner
 from webapp.accounts.people.user_agents import describe

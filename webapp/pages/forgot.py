@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts.challenges.links import LIFETIMES, Purpose
+from webapp.accounts.forms.recovery import ForgotForm
 from webapp.accounts.journeys.recover import send_link
-from webapp.accounts.recovery_forms import ForgotForm
 from webapp.pages import state
 from webapp.pages.step import FORGOT, FORGOT_SENT, form_page, go, throttle
 from webapp.pages.words import USER_ERRORS, Problem, problem

@@ -11,17 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts.challenges.verifications import Outcome
-from webapp.accounts.forms import (
-    CodeForm,
-    EmailForm,
-    NameForm,
-    PasswordForm,
-    PhoneForm,
-    ProofForm,
-    SessionForm,
-    SigninForm,
-    SignupForm,
-)
+from webapp.accounts.forms.change import EmailForm, NameForm, PasswordForm, ProofForm, SessionForm
+from webapp.accounts.forms.code import CodeForm
+from webapp.accounts.forms.phone import PhoneForm
+from webapp.accounts.forms.signin import SigninForm
+from webapp.accounts.forms.signup import SignupForm
 from webapp.accounts.journeys.check_code import CodeExpired, WrongCode
 from webapp.accounts.journeys.confirm_email import Confirmation, LinkStatus
 from webapp.accounts.journeys.new_password import BreachedPassword

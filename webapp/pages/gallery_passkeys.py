@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from webapp.accounts.challenges.ceremonies import PasskeyRefused
-from webapp.accounts.forms import Failure, PasskeyForm, ProofForm, SigninForm
+from webapp.accounts.forms.change import ProofForm
+from webapp.accounts.forms.passkey import Failure, PasskeyForm
+from webapp.accounts.forms.signin import SigninForm
 from webapp.accounts.journeys.keep_passkeys import PasskeyTaken
 from webapp.accounts.journeys.prove_again import WrongCurrentPassword
 from webapp.accounts.journeys.use_passkey import PasskeyExpired

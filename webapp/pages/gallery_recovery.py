@@ -5,12 +5,12 @@ from typing import Any
 
 from starlette.datastructures import FormData
 
+from webapp.accounts.forms.recovery import ForgotForm, ResetForm
 from webapp.accounts.journeys.check_code import WrongCode
 from webapp.accounts.journeys.new_password import BreachedPassword
 from webapp.accounts.journeys.recover import Reset
 from webapp.accounts.policy import rules
 from webapp.accounts.policy.rules import CHECKS_PER_VERIFICATION
-from webapp.accounts.recovery_forms import ForgotForm, ResetForm
 from webapp.pages import forgot, reset
 from webapp.pages.gallery_state import (
     EXPIRED,

@@ -6,7 +6,8 @@ What is typed comes by POST, so that it is in no URL (ASVS 14.2.1); nothing is s
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts.forms import SignupForm, typed
+from webapp.accounts.forms import typed
+from webapp.accounts.forms.signup import SignupForm
 from webapp.accounts.people import phones, strength
 from webapp.accounts.people.countries import countries as every_country
 from webapp.accounts.policy.rules import Throttled

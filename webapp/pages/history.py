@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from starlette.requests import Request
 
-from webapp.accounts.forms import Form, PhoneForm
+from webapp.accounts.forms import Form
+from webapp.accounts.forms.phone import PhoneForm
 from webapp.accounts.history.reasons import Reason
 from webapp.pages import state
 from webapp.web.redaction import fingerprint

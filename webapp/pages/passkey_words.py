@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from webapp.accounts.challenges.ceremonies import PasskeyRefused
-from webapp.accounts.forms import Failure
+from webapp.accounts.forms.passkey import Failure
 from webapp.accounts.journeys.keep_passkeys import PasskeyTaken
 from webapp.accounts.journeys.use_passkey import PasskeyExpired
 from webapp.pages import words

@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from webapp.accounts.forms import PasskeyForm
+from webapp.accounts.forms.passkey import PasskeyForm
 from webapp.pages.passkey_words import PASSKEY_ERRORS, NoPasskey, problem
 from webapp.pages.step import throttle
 

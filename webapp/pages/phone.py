@@ -5,7 +5,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts.forms import PhoneForm
+from webapp.accounts.forms.phone import PhoneForm
 from webapp.accounts.journeys.prove_phone import change_phone
 from webapp.accounts.people import phones
 from webapp.accounts.people.countries import countries

@@ -11,7 +11,9 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts.forms import own_words, typed
+from webapp.accounts.forms import typed
+from webapp.accounts.forms.password import own_words
+from webapp.accounts.forms.recovery import ResetForm
 from webapp.accounts.journeys.recover import (
     LinkOver,
     Reset,
@@ -24,7 +26,6 @@ from webapp.accounts.people import phones, sessions
 from webapp.accounts.people.sessions import Browser
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.rules import LimitExceeded
-from webapp.accounts.recovery_forms import ResetForm
 from webapp.pages import state, verification
 from webapp.pages.forgot import LINK_MINUTES
 from webapp.pages.link import GONE, token_of, url_below, without_referrer

@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts.forms import SigninForm
+from webapp.accounts.forms.signin import SigninForm
 from webapp.accounts.journeys.sign_in import SignedIn, WrongPassword, sign_in
 from webapp.accounts.people import sessions
 from webapp.pages import signin_code, state

@@ -4,7 +4,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts.challenges.verifications import Verification
-from webapp.accounts.forms import CodeForm, typed
+from webapp.accounts.forms import typed
+from webapp.accounts.forms.code import CodeForm
 from webapp.accounts.journeys.sign_in import CodeEntered, enter_code
 from webapp.accounts.people.sessions import Stage, Visitor
 from webapp.accounts.people.users import User

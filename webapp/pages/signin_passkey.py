@@ -5,7 +5,8 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts.forms import PasskeyForm, SigninForm
+from webapp.accounts.forms.passkey import PasskeyForm
+from webapp.accounts.forms.signin import SigninForm
 from webapp.accounts.journeys import use_passkey
 from webapp.pages import passkeys, signin, state
 from webapp.pages.passkey_words import PASSKEY_ERRORS, problem

@@ -5,7 +5,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts.forms import LONGEST, SignupForm
+from webapp.accounts.forms import LONGEST
+from webapp.accounts.forms.signup import SignupForm
 from webapp.accounts.journeys.sign_up import SignedUp, sign_up
 from webapp.accounts.people import phones, sessions
 from webapp.accounts.people.countries import countries

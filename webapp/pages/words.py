@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from webapp.accounts.forms import EXPECTED_CODE_LENGTH
+from webapp.accounts.forms.code import EXPECTED_CODE_LENGTH
 from webapp.accounts.journeys.check_code import CodeExpired, WrongCode
 from webapp.accounts.journeys.new_password import BreachedPassword
 from webapp.accounts.journeys.prove_again import ChangedElsewhere, WrongCurrentPassword

@@ -3,7 +3,7 @@
 from typing import Any
 
 from webapp.accounts.events import AccountEvent
-from webapp.accounts.forms import NameForm, PasswordForm
+from webapp.accounts.forms.change import NameForm, PasswordForm
 from webapp.accounts.journeys.end_access import end_access
 from webapp.accounts.journeys.new_password import refuse_breached
 from webapp.accounts.journeys.prove_again import Change, changing

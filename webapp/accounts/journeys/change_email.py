@@ -11,7 +11,7 @@ import structlog
 from webapp.accounts.challenges import links
 from webapp.accounts.challenges.links import LIFETIMES, Opened, Purpose
 from webapp.accounts.events import AccountEvent
-from webapp.accounts.forms import EmailForm
+from webapp.accounts.forms.change import EmailForm
 from webapp.accounts.journeys.prove_again import changing
 from webapp.accounts.journeys.site import Site, tells_database_errors
 from webapp.accounts.journeys.tell import tell

@@ -3,7 +3,7 @@
 from typing import Any
 
 from webapp.accounts.events import AccountEvent
-from webapp.accounts.forms import ProofForm
+from webapp.accounts.forms.change import ProofForm
 from webapp.accounts.journeys.end_access import ways_in
 from webapp.accounts.journeys.prove_again import changing
 from webapp.accounts.journeys.site import Site, tells_database_errors

@@ -13,6 +13,7 @@ from webapp.accounts.challenges import links, verifications
 from webapp.accounts.challenges.links import LIFETIMES
 from webapp.accounts.challenges.links import Purpose as Link
 from webapp.accounts.challenges.verifications import Purpose, Verification
+from webapp.accounts.forms.recovery import ForgotForm, ResetForm
 from webapp.accounts.journeys import prove_phone
 from webapp.accounts.journeys.check_code import CodeExpired, check_code, clear_counts, record_right
 from webapp.accounts.journeys.end_access import end_access
@@ -24,7 +25,6 @@ from webapp.accounts.people.sessions import Browser
 from webapp.accounts.people.users import User
 from webapp.accounts.policy import link_requests, password_checks
 from webapp.accounts.policy.rules import CODE_LIFETIME
-from webapp.accounts.recovery_forms import ForgotForm, ResetForm
 from webapp.accounts.sending.emails import EmailWriter
 from webapp.accounts.sending.notices import Notice
 from webapp.providers import Channel

@@ -7,7 +7,7 @@ from tortoise.transactions import in_transaction
 
 from webapp.accounts.challenges import verifications
 from webapp.accounts.challenges.verifications import Purpose, Verification
-from webapp.accounts.forms import SigninForm
+from webapp.accounts.forms.signin import SigninForm
 from webapp.accounts.history.reasons import Reason, Refusal
 from webapp.accounts.journeys import prove_phone
 from webapp.accounts.journeys.check_code import (

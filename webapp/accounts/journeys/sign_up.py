@@ -16,7 +16,7 @@ from tortoise.transactions import in_transaction
 from webapp.accounts.challenges import verifications
 from webapp.accounts.challenges.verifications import Outcome, Verification
 from webapp.accounts.events import AccountEvent
-from webapp.accounts.forms import SignupForm
+from webapp.accounts.forms.signup import SignupForm
 from webapp.accounts.history.reasons import Reason
 from webapp.accounts.journeys import confirm_email, prove_phone
 from webapp.accounts.journeys.check_code import (

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from webapp.accounts.forms import CodeForm, Form, Typed, typed, unusable_password
+from webapp.accounts.forms import Form, Typed, typed
+from webapp.accounts.forms.code import CodeForm
+from webapp.accounts.forms.password import unusable_password
 from webapp.accounts.people import emails
 from webapp.accounts.people.letters import one_line
 
