@@ -10,10 +10,12 @@ import asyncpg
 import pytest
 from starlette.applications import Starlette
 
+from tests import postgres as pg
 from tests.conftest import Clock
 from tests.people import ADA, CONFIRMATION, NUMBER, OTHER_NUMBER, sign_up, verify, wrong
 from tests.phone import Phone
 from tests.rows import Rows
+from tests.servers import command, production_environ
 from tests.visitor import Visitor
 from webapp.accounts.purge import purge
 
@@ -47,6 +49,30 @@ def statements() -> Iterator[Statements]:
     yield handler
     logger.removeHandler(handler)
     logger.setLevel(level)
+
+
+@pytest.fixture(params=["public", "accounts"])
+def schema(request: pytest.FixtureRequest) -> str:
+    """Where our tables are."""
+    return str(request.param)
+
+
+@pytest.fixture
+def environ(schema: str) -> dict[str, str]:
+    return {"DATABASE_SCHEMA": schema}
+
+
+@pytest.fixture
+def database_url(database: str, postgres: pg.Postgres, schema: str) -> Iterator[str]:
+    """A database in which the tests' own connections see that schema too."""
+    assert database == "postgres"
+    with postgres.database() as url:
+        done = command("migrate", environ=production_environ(url, DATABASE_SCHEMA=schema))
+        assert done.returncode == 0, done.stderr
+        with postgres.connect() as connection:
+            name = url.rpartition("/")[2]
+            connection.execute(f'ALTER DATABASE "{name}" SET search_path = {schema}'.encode())
+        yield url
 
 
 @pytest.fixture
