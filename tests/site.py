@@ -30,6 +30,7 @@ UNTHROTTLED = {
     "CHECKS_PER_IP": "off",
     "RESENDS_PER_IP": "off",
     "PREFIX_BRAKE": "off",
+    "ACCOUNTS_PER_PHONE": "0",
     "SENDS_PER_HOUR": "100000",
 }
 

@@ -30,7 +30,11 @@ from webapp.settings import Settings
 ON_SQLITE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 BEHIND_A_PROXY = pytest.mark.environ(TRUSTED_PROXY_HOPS="1")
 NO_THROTTLE = pytest.mark.environ(
-    SIGNUPS_PER_IP="off", CHECKS_PER_IP="off", RESENDS_PER_IP="off", TRUSTED_PROXY_HOPS="1"
+    SIGNUPS_PER_IP="off",
+    CHECKS_PER_IP="off",
+    RESENDS_PER_IP="off",
+    TRUSTED_PROXY_HOPS="1",
+    ACCOUNTS_PER_PHONE="0",
 )
 SMALL_PAGES = pytest.mark.environ(ALLOWED_COUNTRIES="GB")  # without a long list of countries
 pytestmark = NO_THROTTLE
@@ -245,6 +249,37 @@ async def test_who_mistypes_and_then_gets_it_right_is_no_guesser(
         for nth in range(1, 5):
             assert await person.guess(wrong(code, nth)) == 422
         assert await person.verify(sandbox) == 303
+
+
+@pytest.mark.environ(ACCOUNTS_PER_PHONE="2")
+async def test_one_number_has_so_many_accounts_and_who_is_one_too_many_takes_another(
+    client: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
+    first, second, third = (Stranger(client, NUMBER) for _ in range(3))
+    for person in (first, second):
+        assert await person.sign_up() == 303
+        assert await person.verify(sandbox) == 303
+    assert await third.sign_up() == 303, "Nobody is told before the phone is proven."
+    code = newest_code(sandbox, NUMBER)
+    for _ in range(2):
+        answer = await third.post("/verification", code=code)
+        assert (answer.status_code, "as many accounts as one" in answer.text) == (422, True)
+    assert await third.resend() == 422
+    assert await third.change(OTHER_NUMBER) == 303
+    assert await third.guess(newest_code(sandbox, OTHER_NUMBER)) == 303
+    assert await User.filter(verified_at__not_isnull=True).count() == 3
+
+
+@ON_SQLITE
+@pytest.mark.environ(ACCOUNTS_PER_PHONE="1")
+async def test_who_signs_up_again_is_let_into_their_account_on_a_full_number(
+    client: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
+    person, again = Stranger(client, NUMBER), Stranger(client, NUMBER)
+    for browser in (person, again):
+        assert await browser.sign_up(email=person.email) == 303
+        assert await browser.verify(sandbox) == 303
+    assert await User.filter(verified_at__not_isnull=True).count() == 1
 
 
 # Refusals by the vendor

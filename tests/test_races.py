@@ -141,6 +141,25 @@ async def test_parallel_guesses_of_many_sign_ups_share_the_phones_day(
     assert Rows(database_url).one(spent) == 20
 
 
+@pytest.mark.parametrize("provider", ["codes"])  # each sign-up has a code of its own
+@pytest.mark.environ(**UNTHROTTLED | {"ACCOUNTS_PER_PHONE": "3"})
+async def test_ten_sign_ups_of_one_number_confirmed_at_once_make_three_accounts(
+    client: httpx.AsyncClient, phone: Phone, database_url: str
+) -> None:
+    number, asking = "+447400123456", []
+    async with AsyncExitStack() as stack:
+        for n in range(10):
+            alone = httpx.AsyncClient(transport=client._transport, base_url=client.base_url)
+            visitor = Visitor(await stack.enter_async_context(alone))
+            person = Person(visitor, phone, number, f"ada{n}@example.com")
+            await person.sign_up()
+            code = (await phone.texts(number))[0].code
+            asking.append(person.send("/verification", {"code": str(code)}))
+        assert statuses(await asyncio.gather(*asking)) == {303: 3, 422: 7}
+    verified = "SELECT count(*) FROM users WHERE verified_at IS NOT NULL"
+    assert Rows(database_url).one(verified) == 3
+
+
 async def test_one_wrong_code_sent_ten_times_at_once_is_checked_once_and_costs_one_try(
     racing: Site, vendor: Vendor, ada: Person
 ) -> None:

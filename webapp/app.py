@@ -195,6 +195,7 @@ def _assemble(
         hasher=Hasher(hash_threads(settings)),
         breaches=state.providers.passwords,
         spending=spending,
+        accounts_per_phone=settings.accounts_per_phone,
         session_life=session_life,
         secret_key=settings.secret_key,
         name=settings.site_name,

@@ -9,6 +9,7 @@ from webapp.accounts.forms.code import EXPECTED_CODE_LENGTH
 from webapp.accounts.journeys.check_code import CodeExpired, WrongCode
 from webapp.accounts.journeys.new_password import BreachedPassword
 from webapp.accounts.journeys.prove_again import ChangedElsewhere, WrongCurrentPassword
+from webapp.accounts.journeys.prove_phone import PhoneFull
 from webapp.accounts.journeys.sign_in import WrongPassword
 from webapp.accounts.policy import rules
 from webapp.accounts.policy.blocks import BlockedByOperator
@@ -38,6 +39,7 @@ from webapp.providers import (
 )
 
 USER_ERRORS = (
+    PhoneFull,
     LimitExceeded,
     ProviderError,
     WrongCode,
@@ -48,6 +50,7 @@ USER_ERRORS = (
 )
 UserError = (
     LimitExceeded
+    | PhoneFull
     | ProviderError
     | WrongCode
     | CodeExpired
@@ -138,6 +141,10 @@ CHANGED_ELSEWHERE = (
     "Your account was changed in another browser at the same moment, so nothing was changed here. "
     "Go to your account to see how it is now"
 )
+PHONE_FULL = (
+    "This number has as many accounts as one number may have. "
+    "Sign in to one of them, or use another number"
+)
 EXPIRED = "This code has expired. Ask for a new one"
 BAD_CODE = f"Enter the {EXPECTED_CODE_LENGTH} digits of the code"
 
@@ -195,6 +202,7 @@ class Problem:
 
 
 REFUSALS: Mapping[type[Exception], Problem] = {
+    PhoneFull: Problem(INVALID, PHONE_FULL),
     WrongPassword: Problem(INVALID, WRONG_PASSWORD),
     BreachedPassword: Problem(INVALID, BREACHED, "password"),
     WrongCurrentPassword: Problem(INVALID, WRONG_CURRENT_PASSWORD, "current"),

@@ -300,6 +300,11 @@ class Settings:
     sends_per_hour: int | None = setting(
         "texts and calls of the whole site in an hour, or `off`", values.limit, "1000"
     )
+    accounts_per_phone: int | None = setting(
+        "verified accounts that one number may have, or `0` for any number",
+        values.accounts,
+        "3",
+    )
     # An honest launch that sends 250 codes an hour into a single area code with one in five never
     # entered stays just under it; a pumping run is stopped after fifty texts.
     prefix_brake: int | None = setting(

@@ -49,6 +49,11 @@ def limit(text: str) -> int | None:
     return None if text == "off" else integer(1, MOST)(text)
 
 
+def accounts(text: str) -> int | None:
+    """A number of accounts; None for any."""
+    return integer(0, MOST)(text) or None
+
+
 def rate(text: str) -> str | None:
     """A limit in the notation of the library `limits`; None where it is switched off."""
     if text == "off":

@@ -36,6 +36,7 @@ class Outcome(StrEnum):
     PENDING = "pending"
     APPROVED = "approved"  # the account was verified by it
     EMAIL_TAKEN = "email_taken"  # approved, but another account had verified the email before
+    PHONE_FULL = "phone_full"  # right, but the phone has as many accounts as it may
     REPLACED = "replaced"  # by a later one: the number was changed, or the code expired
 
 
@@ -357,6 +358,12 @@ async def record_email_conflict(verification: Verification) -> None:
     """The code was right, but another account has the email."""
     verification.outcome = Outcome.EMAIL_TAKEN
     await _row(verification).update(outcome=Outcome.EMAIL_TAKEN)
+
+
+async def record_full_phone(verification: Verification) -> None:
+    """The code was right, but the phone may have no further account."""
+    verification.outcome = Outcome.PHONE_FULL
+    await _row(verification).update(outcome=Outcome.PHONE_FULL)
 
 
 async def expire(verification: Verification, now: datetime) -> None:

@@ -46,6 +46,7 @@ class Reason(StrEnum):
     FAILED = "failed", "the network did not deliver the message"
     VERIFIED = "verified", "the right code was entered: the phone is verified"
     SIGNED_IN = "signed_in", "signed in"
+    PHONE_FULL = "phone_full", "the right code was entered, but the number has ACCOUNTS_PER_PHONE"
     EMAIL_TAKEN = "email_taken", "the right code was entered, but the email is another account's"
 
     # The form

@@ -11,7 +11,7 @@ from tortoise.transactions import in_transaction
 
 from webapp.accounts.challenges import verifications
 from webapp.accounts.challenges.verifications import Outcome, Purpose, Verification
-from webapp.accounts.history.reasons import Reason
+from webapp.accounts.history.reasons import Reason, Refusal
 from webapp.accounts.journeys.refusals import refusals
 from webapp.accounts.journeys.site import SignupOver, Site, tells_database_errors
 from webapp.accounts.people import users
@@ -39,6 +39,13 @@ from webapp.providers import (
 )
 
 log = structlog.get_logger(__name__)
+
+
+class PhoneFull(Refusal):
+    """The phone is proven, but has as many accounts as one phone may."""
+
+    reason = Reason.PHONE_FULL
+
 
 # The vendor's verdicts on a number. All other failures say nothing about it.
 VERDICTS = (Blocked, CountryNotServed, InvalidNumber, NotMobile, OptedOut, TooManySends)
@@ -140,10 +147,13 @@ async def resend_code(
     """Send the code again, or a new one where the old one is over: the verification that counts.
 
     ``user`` and ``verification`` were read together: the vendor's account of another number would
-    have that number's phone sent the code. Raises ``LimitExceeded`` or ``ProviderError``.
+    have that number's phone sent the code. Raises ``LimitExceeded``, ``PhoneFull`` or
+    ``ProviderError``.
     """
     now = site.clock()
     with refusals(site, verification.phone, channel):
+        if verification.outcome is Outcome.PHONE_FULL:
+            raise PhoneFull
         verification = await _claim_send(site, verification, now)
     await send_code(site, user, verification, channel)
     return verification

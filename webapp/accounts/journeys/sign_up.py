@@ -27,6 +27,7 @@ from webapp.accounts.journeys.check_code import (
     record_right,
 )
 from webapp.accounts.journeys.new_password import refuse_breached
+from webapp.accounts.journeys.prove_phone import PhoneFull
 from webapp.accounts.journeys.refusals import refusals
 from webapp.accounts.journeys.site import SignupOver, Site, tells_database_errors
 from webapp.accounts.people import emails, sessions, users
@@ -205,7 +206,7 @@ async def enter_code(
     """The right code verifies the account. A text says so, and an email asks for the address.
 
     Returns the token of the session that follows ``session``, to everybody who is at this sign-up
-    and sends the right code. Raises ``WrongCode``, ``CodeExpired``, ``EmailTaken``,
+    and sends the right code. Raises ``WrongCode``, ``CodeExpired``, ``EmailTaken``, ``PhoneFull``,
     ``LimitExceeded``, ``ProviderError`` or ``SignupOver``.
     """
     token = sessions.derive_next_token(session, code, site.secret_key)
@@ -225,12 +226,17 @@ async def enter_code(
 async def _confirm(
     site: Site, user: User, verification: Verification, code: str, session: str
 ) -> None:
-    """Verify the account in one transaction. Raises ``EmailTaken`` or ``SignupOver``."""
+    """Verify the account in one transaction.
+
+    Raises ``EmailTaken``, ``PhoneFull`` or ``SignupOver``.
+    """
     now, link = site.clock(), confirm_email.prepare_link(site, user)
     token = sessions.derive_next_token(session, code, site.secret_key)
     try:
         async with in_transaction():
             claimed = await users.claim(user, verification.phone, now)
+            if claimed:
+                await _refuse_full_phone(site, user, verification)
             await record_right(site, verification, code)
             if claimed:
                 await verifications.approve(verification)
@@ -251,6 +257,9 @@ async def _confirm(
         log.info("email_taken", user=user.id, verification=verification.id)
         site.history.record(Reason.EMAIL_TAKEN, verification.phone)
         raise EmailTaken from error
+    except PhoneFull:
+        await _record_full_phone(site, verification, code)
+        raise
     if not claimed:  # the number was changed while the vendor was asked
         raise SignupOver
     user.verified_at = now
@@ -258,6 +267,25 @@ async def _confirm(
     await clear_counts(site, verification)
     log.info("verified", user=user.id, verification=verification.id)
     site.history.record(Reason.VERIFIED, verification.phone)
+
+
+async def _refuse_full_phone(site: Site, user: User, verification: Verification) -> None:
+    """Raise ``PhoneFull``, inside the transaction that has claimed the account."""
+    if site.accounts_per_phone is None:
+        return
+    await users.lock_phone(verification.phone)  # or two at once would not count each other
+    if await users.is_phone_full(verification.phone, site.accounts_per_phone, user.id):
+        raise PhoneFull
+
+
+async def _record_full_phone(site: Site, verification: Verification, code: str) -> None:
+    """The code is used, and the sign-up goes on by another number."""
+    async with in_transaction():
+        await record_right(site, verification, code)
+        await verifications.record_full_phone(verification)
+    await clear_counts(site, verification)
+    log.info("phone_full", user=verification.user_id, verification=verification.id)
+    site.history.record(Reason.PHONE_FULL, verification.phone)
 
 
 async def _enter_own_account(
@@ -287,6 +315,8 @@ async def _confirmed_before(site: Site, user: User, verification: Verification, 
     await verifications.reread(verification)
     if verification.outcome is Outcome.EMAIL_TAKEN:
         raise EmailTaken
+    if verification.outcome is Outcome.PHONE_FULL:
+        raise PhoneFull
     if verification.outcome is not Outcome.APPROVED:
         raise SignupOver
     user.verified_at = site.clock()

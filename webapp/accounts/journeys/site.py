@@ -36,6 +36,7 @@ class Site:
     hasher: Hasher
     breaches: BreachedPasswords
     spending: SpendingLimits
+    accounts_per_phone: int | None  # verified ones; None: any number
     session_life: SessionLife
     secret_key: str
     name: str

@@ -16,7 +16,7 @@ from webapp.accounts.policy import blocks
 from webapp.accounts.policy.blocks import Subject
 from webapp.accounts.policy.rules import PHONE_CHANGES
 from webapp.accounts.statements import add, loaded, run
-from webapp.database import become_writer
+from webapp.database import become_writer, serialise
 
 
 def new_subject() -> str:
@@ -184,6 +184,17 @@ async def claim(user: User, phone: str, now: datetime) -> bool:
         emails.fold(user.email),
     )
     return bool(claimed)
+
+
+async def is_phone_full(phone: str, most: int | None, own: int = 0) -> bool:
+    """Whether ``phone`` has ``most`` verified accounts besides that of the user ``own``."""
+    others = User.filter(phone=phone, verified_at__isnull=False).exclude(id=own)
+    return most is not None and await others.count() >= most
+
+
+async def lock_phone(phone: str) -> None:
+    """Let nobody else past here for ``phone`` until the transaction that is open here ends."""
+    await serialise(f"accounts of {phone}")
 
 
 async def get_for_update(user_id: int) -> User | None:
