@@ -39,9 +39,7 @@ class Migration(migrations.Migration):
                 ("code_hash", fields.CharField(max_length=64)),
                 (
                     "answer",
-                    fields.CharEnumField(
-                        enum_type=Answer, description="", null=True, max_length=8
-                    ),
+                    fields.CharEnumField(enum_type=Answer, description="", null=True, max_length=8),
                 ),
                 ("entered_at", fields.DatetimeField(auto_now=False, auto_now_add=False)),
             ],

@@ -23,6 +23,7 @@ from webapp.accounts.challenges.ceremonies import RelyingParty
 from webapp.accounts.events import Unheard
 from webapp.accounts.forms.code import EXPECTED_CODE_LENGTH
 from webapp.accounts.history.recorder import History, writing
+from webapp.accounts.journeys import lost_phone
 from webapp.accounts.journeys.site import Site
 from webapp.accounts.people.passwords import Hasher
 from webapp.accounts.policy.rules import (
@@ -181,10 +182,14 @@ def _assemble(
     )
     session_life = SessionLife(settings.session_idle, settings.session_lifetime)
     state.history = History(settings.secret_key, ports.clock)
+
+    async def make_due_phone_changes(_: datetime) -> bool:
+        return await lost_phone.make_due(state.site)
+
     state.outbox = Outbox(
         _carriers(state.providers, spending, state.history),
         ports.clock,
-        (partial(purge, sessions=session_life), clients_purge.purge),
+        (partial(purge, sessions=session_life), clients_purge.purge, make_due_phone_changes),
     )
     state.site = Site(
         verifier=state.providers.verifier,

@@ -23,6 +23,7 @@ MODELS = [  # the modules that have a table each
     "webapp.accounts.people.remembered_browsers",
     "webapp.accounts.people.passkeys",
     "webapp.accounts.challenges.passkey_challenges",
+    "webapp.accounts.people.phone_changes",
     "webapp.accounts.challenges.verifications",
     "webapp.accounts.challenges.links",
     "webapp.accounts.challenges.entries",

@@ -10,6 +10,7 @@ from webapp.clients import session
 from webapp.clients.oidc import OPEN_PATHS
 from webapp.pages import email, reset
 from webapp.pages.errors import error_app
+from webapp.pages.step import LOST_PHONE_LINK, STOP_PHONE
 from webapp.settings import Settings
 from webapp.web.client import Clients
 from webapp.web.deadline import Deadline
@@ -25,7 +26,9 @@ from webapp.web.security import (
     origin_of,
 )
 
-SECRET_BELOW = (f"{email.CONFIRM}/", f"{reset.RESET}/")  # where a path goes on with a token
+SECRET_BELOW = tuple(
+    f"{path}/" for path in (email.CONFIRM, reset.RESET, LOST_PHONE_LINK, STOP_PHONE)
+)  # where a path goes on with a token
 LARGEST_BODY = 65_536  # bytes; the longest of our forms has a few hundred
 
 

@@ -11,6 +11,7 @@ from webapp.accounts.challenges.links import Link
 from webapp.accounts.challenges.passkey_challenges import PasskeyChallenge
 from webapp.accounts.challenges.verifications import Purpose, Verification
 from webapp.accounts.history.events import EVENTS_KEPT, PhoneEvent
+from webapp.accounts.people.phone_changes import PhoneChange
 from webapp.accounts.people.remembered_browsers import RememberedBrowser
 from webapp.accounts.people.sessions import Session, Stage
 from webapp.accounts.people.users import User
@@ -23,6 +24,7 @@ from webapp.accounts.policy.rules import (
     LINKS_KEPT,
     OUTBOX_KEPT,
     PASSWORD_CHECKS_KEPT,
+    PHONE_CHANGES_KEPT,
     SESSION_LIFE,
     SIGN_IN_LIFETIME,
     SIGNUP_LIFETIME,
@@ -59,6 +61,9 @@ async def purge(now: datetime, sessions: SessionLife = SESSION_LIFE) -> dict[str
         "passkey_challenges": await delete(PasskeyChallenge.filter(expires_at__lte=now)),
         "blocks": await delete(Block.filter(ends_at__lte=now)),
         "phone_events": await delete(PhoneEvent.filter(at__lt=now - EVENTS_KEPT)),
+        "phone_changes": await delete(
+            PhoneChange.filter(effective_at__lt=now - PHONE_CHANGES_KEPT)
+        ),
         "links": await delete(Link.filter(expires_at__lt=now - LINKS_KEPT)),
         "messages": await delete(OutboxMessage.filter(done_at__lt=now - OUTBOX_KEPT))
         + await delete(OutboxMessage.filter(done_at=None, created_at__lt=now - UNDELIVERED_KEPT)),

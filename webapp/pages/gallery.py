@@ -43,6 +43,7 @@ from webapp.pages import (
 )
 from webapp.pages.gallery_emails import SAMPLES
 from webapp.pages.gallery_passkeys import PASSKEYS
+from webapp.pages.gallery_phones import PHONES
 from webapp.pages.gallery_recovery import RECOVERY
 from webapp.pages.gallery_state import (
     COUNTRY,
@@ -416,6 +417,7 @@ GROUPS = {
     "Another number": NUMBER,
     "Sign in": SIGNIN,
     "Forgotten passwords": RECOVERY,
+    "Numbers and recovery codes": PHONES,
     "Account": ACCOUNT,
     "The account’s own pages": OWN_PAGES,
     "Passkeys": PASSKEYS,
@@ -429,6 +431,7 @@ STATES = (
     | NUMBER
     | SIGNIN
     | RECOVERY
+    | PHONES
     | ACCOUNT
     | OWN_PAGES
     | PASSKEYS

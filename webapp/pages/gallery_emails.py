@@ -43,6 +43,10 @@ SAMPLES: Mapping[str, Sample] = {
     "change-email": Sample(
         "Confirms a new address", lambda writer: writer.change_email(ADDRESS, TOKEN)
     ),
+    "lost-phone": Sample("Leads to another number", lambda writer: writer.lost_phone(TOKEN)),
+    "phone-change-waits": Sample(
+        "A change of number can be stopped", lambda writer: writer.phone_change_waits(TOKEN)
+    ),
     "reset-password": Sample(
         "Leads to another password", lambda writer: writer.reset_password(TOKEN)
     ),

@@ -30,6 +30,10 @@ SIGNIN, SIGNIN_CODE, CONTINUE = "/signin", "/signin/code", "/continue"
 PASSWORD, NAME, EMAIL = "/account/password", "/account/name", "/account/email"
 SESSIONS, DELETE, DELETED = "/account/sessions", "/account/delete", "/account/deleted"
 PASSKEYS, PROOF = "/account/passkeys", "/account/proof"
+ACCOUNT_PHONE, ACCOUNT_PHONE_CODE = "/account/phone", "/account/phone/code"
+RECOVERY = "/account/recovery"
+LOST_PHONE, LOST_PHONE_CODE = "/phone/lost", "/phone/lost/code"
+LOST_PHONE_SENT, LOST_PHONE_LINK, STOP_PHONE = "/phone/lost/sent", "/phone/new", "/phone/stop"
 FORGOT, FORGOT_SENT = "/password/forgot", "/password/forgot/sent"
 INVALID = 422
 # The rules of requests to sign in, and to have a text or an email sent

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from webapp.accounts.forms.code import EXPECTED_CODE_LENGTH
 from webapp.accounts.journeys.check_code import CodeExpired, WrongCode
+from webapp.accounts.journeys.lost_phone import WrongRecoveryCode
 from webapp.accounts.journeys.new_password import BreachedPassword
 from webapp.accounts.journeys.prove_again import ChangedElsewhere, WrongCurrentPassword
 from webapp.accounts.journeys.prove_phone import PhoneFull
@@ -47,6 +48,7 @@ USER_ERRORS = (
     BreachedPassword,
     WrongCurrentPassword,
     ChangedElsewhere,
+    WrongRecoveryCode,
 )
 UserError = (
     LimitExceeded
@@ -58,6 +60,7 @@ UserError = (
     | WrongPassword
     | WrongCurrentPassword
     | ChangedElsewhere
+    | WrongRecoveryCode
 )
 
 
@@ -94,6 +97,7 @@ LIMITS: Mapping[type[LimitExceeded], str] = {
     rules.BudgetSpent: f"We cannot send codes just now. {KEPT}: try again in {{wait}}",
     rules.ChangesSpent: "You have changed the number as often as we allow. "
     "Use the last one, or start again",
+    rules.NumbersSpent: "You have tried as many numbers today as we allow. Try again in {wait}",
     rules.PasswordChecksPaused: "Too many wrong passwords for this account. Try again in {wait}",
     rules.PasswordChecksSpent: "Too many wrong passwords in a row for this account. "
     "Choose a new password to get in",
@@ -145,6 +149,7 @@ PHONE_FULL = (
     "This number has as many accounts as one number may have. "
     "Sign in to one of them, or use another number"
 )
+WRONG_RECOVERY_CODE = "This is not your recovery code. Check each letter"
 EXPIRED = "This code has expired. Ask for a new one"
 BAD_CODE = f"Enter the {EXPECTED_CODE_LENGTH} digits of the code"
 
@@ -158,11 +163,13 @@ class Told(StrEnum):
     """What the next page of a session says once. The value is kept in the session's row."""
 
     CODE_TEXTED = "code_texted"
+    CODES_TEXTED = "codes_texted"
     CALLING = "calling"
     CODE_BY_WHATSAPP = "code_by_whatsapp"
     LINK_SENT = "link_sent"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - no password
     NAME_CHANGED = "name_changed"
+    PHONE_CHANGED = "phone_changed"
     EMAIL_ASKED = "email_asked"
     SESSION_ENDED = "session_ended"
     SESSIONS_ENDED = "sessions_ended"
@@ -178,11 +185,13 @@ SENT_AGAIN = {
 
 TOLD: Mapping[str, str] = {
     Told.CODE_TEXTED: "We have sent the code. It can take a minute to arrive.",
+    Told.CODES_TEXTED: "We have sent the codes. It can take a minute for them to arrive.",
     Told.CALLING: "We are calling you with the code.",
     Told.CODE_BY_WHATSAPP: "We have sent the code to your WhatsApp.",
     Told.LINK_SENT: "We have emailed you a new link. It can take a minute to arrive.",
     Told.PASSWORD_CHANGED: "Your password is changed. Every other browser is signed out.",
     Told.NAME_CHANGED: "Your name is changed.",
+    Told.PHONE_CHANGED: "Your number is changed. The old one has been told.",
     Told.EMAIL_ASKED: "We have emailed a link to the new address. Open it to make the change.",
     Told.SESSION_ENDED: "That browser is signed out.",
     Told.SESSIONS_ENDED: "Every other browser is signed out, and each needs a code to sign in.",
@@ -208,6 +217,7 @@ REFUSALS: Mapping[type[Exception], Problem] = {
     WrongCurrentPassword: Problem(INVALID, WRONG_CURRENT_PASSWORD, "current"),
     ChangedElsewhere: Problem(CONFLICT, CHANGED_ELSEWHERE),
     CodeExpired: Problem(INVALID, EXPIRED),
+    WrongRecoveryCode: Problem(INVALID, WRONG_RECOVERY_CODE, "recovery"),
 }
 
 

@@ -17,6 +17,7 @@ from tortoise.models import Model
 
 from webapp.accounts.people import users
 from webapp.accounts.people.users import User
+from webapp.accounts.policy.rules import PHONE_CHANGE_WAITS
 from webapp.accounts.statements import add, add_for, loaded, run
 from webapp.database import serialise
 
@@ -28,6 +29,8 @@ class Purpose(StrEnum):
 
     CONFIRM_EMAIL = "confirm_email"
     RESET_PASSWORD = "reset_password"  # noqa: S105 - no password
+    LOST_PHONE = "lost_phone"
+    STOP_PHONE_CHANGE = "stop_phone_change"
     CHANGE_EMAIL = "change_email"  # ``address`` is the new one
 
 
@@ -35,6 +38,8 @@ class Purpose(StrEnum):
 LIFETIMES = {
     Purpose.CONFIRM_EMAIL: timedelta(hours=24),
     Purpose.RESET_PASSWORD: timedelta(minutes=30),
+    Purpose.LOST_PHONE: timedelta(minutes=30),
+    Purpose.STOP_PHONE_CHANGE: PHONE_CHANGE_WAITS,
     Purpose.CHANGE_EMAIL: timedelta(hours=24),
 }
 

@@ -146,6 +146,17 @@ async def latest(user: User, purpose: Purpose = Purpose.SIGN_UP) -> Verification
     return loaded(Verification, rows[0]) if rows else None
 
 
+async def latest_pending(user: User, purpose: Purpose) -> Verification | None:
+    """The same while it is neither used nor replaced."""
+    newest = await latest(user, purpose)
+    return newest if newest and newest.outcome is Outcome.PENDING else None
+
+
+async def begun_since(user: User, purpose: Purpose, since: datetime) -> int:
+    """How many verifications for ``purpose`` this user began."""
+    return await Verification.filter(user_id=user.id, purpose=purpose, created_at__gt=since).count()
+
+
 async def reread(verification: Verification) -> None:
     """Take over what other requests did to the row; nothing if it was purged."""
     if row := await _row(verification).first():

@@ -85,6 +85,7 @@ class Reason(StrEnum):
     )
     LIMIT_BUDGET = "limit_budget", "the site had used its SENDS_PER_HOUR"
     LIMIT_CHANGES = "limit_changes", "the number was changed as often as one sign-up may"
+    LIMIT_NUMBERS = "limit_numbers", "the account tried as many numbers today as it may"
     LIMIT_EMAIL_COOLING_DOWN = "limit_email_cooling_down", "an email was sent moments before"
     LIMIT_EMAILS = "limit_emails", "the email address had its emails for the day"
 
@@ -116,6 +117,7 @@ class Reason(StrEnum):
 
     # What was entered
     CODE_WRONG = "code_wrong", "a wrong code was entered"
+    CODE_RECOVERY = "code_recovery", "a wrong recovery code was entered"
     CODE_EXPIRED = "code_expired", "the code was entered when it no longer counted"
     PASSWORD_WRONG = "password_wrong", "a wrong password was entered"
     PASSWORD_PAUSED = "password_paused", "a pause after wrong passwords was not over"
@@ -142,6 +144,7 @@ REASONS: Mapping[type[Exception], Reason] = {
     rules.AddressShareSpent: Reason.LIMIT_ADDRESS,
     rules.BudgetSpent: Reason.LIMIT_BUDGET,
     rules.ChangesSpent: Reason.LIMIT_CHANGES,
+    rules.NumbersSpent: Reason.LIMIT_NUMBERS,
     rules.EmailCoolingDown: Reason.LIMIT_EMAIL_COOLING_DOWN,
     rules.EmailsSpent: Reason.LIMIT_EMAILS,
     rules.PasskeysSpent: Reason.LIMIT_PASSKEYS,

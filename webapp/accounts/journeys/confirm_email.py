@@ -88,7 +88,7 @@ async def send_link(site: Site, user: User) -> None:
         return
     async with in_transaction():
         await serialise(f"emails {prepared.address}")
-        await _check_limits(site, user)
+        await check_limits(site, user, CONFIRM)
         current = await users.get_for_update(user.id)
         if current is None or current.email != prepared.address or current.email_confirmed_at:
             return
@@ -97,18 +97,22 @@ async def send_link(site: Site, user: User) -> None:
     log.info("email_link_sent", user=user.id)
 
 
-async def _check_limits(site: Site, user: User) -> None:
+async def check_limits(site: Site, user: User, purpose: Purpose) -> None:
+    """Raise ``EmailCoolingDown`` or ``EmailsSpent`` where no link may be sent to ``user`` now.
+
+    Call it in the transaction that sends the link, behind a lock for the address.
+    """
     now = site.clock()
-    if wait := await wait_for_link(user, now):
+    if wait := await wait_for_link(user, now, purpose):
         raise EmailCoolingDown(wait)
     sent = await outbox.emails_since(user.email, now - DAY)
     if len(sent) >= EMAILS_PER_ADDRESS:
         raise EmailsSpent(sent[-EMAILS_PER_ADDRESS] + DAY - now)
 
 
-async def wait_for_link(user: User, now: datetime) -> timedelta:
+async def wait_for_link(user: User, now: datetime, purpose: Purpose = CONFIRM) -> timedelta:
     """The time until the person may ask for another link; zero where they may now."""
-    latest = await links.latest(user, CONFIRM)
+    latest = await links.latest(user, purpose)
     return max(NO_WAIT, latest.created_at + EMAIL_COOL_DOWN - now) if latest else NO_WAIT
 
 

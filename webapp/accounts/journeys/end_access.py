@@ -8,7 +8,7 @@ import structlog
 from webapp.accounts.challenges import links
 from webapp.accounts.journeys.prove_again import changing
 from webapp.accounts.journeys.site import Site, tells_database_errors
-from webapp.accounts.people import remembered_browsers, sessions
+from webapp.accounts.people import phone_changes, remembered_browsers, sessions
 from webapp.accounts.people.remembered_browsers import RememberedBrowser
 from webapp.accounts.people.sessions import Owner, Session, handle_of, token_hash
 from webapp.accounts.people.users import User
@@ -81,7 +81,8 @@ async def end_all_others(site: Site, owner: Owner, current: str, browser: str) -
 
 
 async def end_access(site: Site, user: User, *, session: str = "", browser: str = "") -> None:
-    """End the sessions of ``user``, half signed in or wholly, the remembered browsers and links.
+    """End what is open of ``user``: sessions, half signed in or wholly, remembered browsers, links,
+    and a change of number that waits.
 
     The session with the token ``session`` and the browser with the token ``browser`` stay. Runs in
     the transaction that is open here (ASVS 7.4.3). The access tokens of applications end with the
@@ -90,3 +91,4 @@ async def end_access(site: Site, user: User, *, session: str = "", browser: str 
     await sessions.end_all(user.id, but=session)
     await remembered_browsers.forget_all(user.id, but=browser)
     await links.end_all(user.id, site.clock())
+    await phone_changes.stop(user.id)

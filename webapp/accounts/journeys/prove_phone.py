@@ -20,10 +20,13 @@ from webapp.accounts.people.users import User
 from webapp.accounts.policy import blocks, limits, usage
 from webapp.accounts.policy.blocks import BlockedByOperator, Subject
 from webapp.accounts.policy.rules import (
+    DAY,
+    NUMBERS_PER_ACCOUNT,
     SIGNUP_LIFETIME,
     ChangesSpent,
     CoolingDown,
     LimitExceeded,
+    NumbersSpent,
 )
 from webapp.accounts.policy.usage import Reservation
 from webapp.database import serialise
@@ -55,16 +58,24 @@ async def verification_for(site: Site, user: User, phone: str, purpose: Purpose)
     """The verification of ``phone`` for ``purpose`` that counts: the latest, or a new one.
 
     Of a new one the code is still to be sent. One whose checks are spent stays the latest until its
-    window ends, so that nobody gets more checks by beginning again.
+    window ends, so that nobody gets more checks by beginning again. Raises ``NumbersSpent``.
     """
     async with in_transaction():
         await serialise(f"{purpose} {user.id}")  # or two requests at once would send two codes
         latest = await verifications.latest(user, purpose)
         if latest and latest.phone == phone and is_open(site, latest):
             return latest
+        if purpose is Purpose.NEW_PHONE:
+            await _limit_numbers(site, user)
         return await verifications.begin_unsent(
             user.id, phone, site.verifier.name, site.clock(), purpose
         )
+
+
+async def _limit_numbers(site: Site, user: User) -> None:
+    since = site.clock() - DAY
+    if await verifications.begun_since(user, Purpose.NEW_PHONE, since) >= NUMBERS_PER_ACCOUNT:
+        raise NumbersSpent(DAY)
 
 
 async def send_code(

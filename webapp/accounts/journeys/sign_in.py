@@ -9,7 +9,7 @@ from webapp.accounts.challenges import verifications
 from webapp.accounts.challenges.verifications import Purpose, Verification
 from webapp.accounts.forms.signin import SigninForm
 from webapp.accounts.history.reasons import Reason, Refusal
-from webapp.accounts.journeys import prove_phone
+from webapp.accounts.journeys import lost_phone, prove_phone
 from webapp.accounts.journeys.check_code import (
     Check,
     CodeExpired,
@@ -75,6 +75,8 @@ async def sign_in(site: Site, form: SigninForm, browser: Browser, remembered: st
             log.info("password_wrong", user=user.id if user else None)
             raise WrongPassword
     await password_checks.forget(key)
+    if await lost_phone.make_due(site, user):  # which forgets all browsers
+        user, is_known = await users.get(user.id) or user, False
     await _renew_hash(site, user, form.password)
     if not is_known:
         return await _ask_for_code(site, user, browser)

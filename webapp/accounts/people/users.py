@@ -49,6 +49,7 @@ class User(Model):
     created_at = fields.DatetimeField()
     verified_at = fields.DatetimeField(null=True)
     email_confirmed_at = fields.DatetimeField(null=True)  # of ``email`` as it is
+    recovery_code_hash = fields.CharField(max_length=64, null=True)
 
     class Meta:
         table = "users"
@@ -197,6 +198,11 @@ async def lock_phone(phone: str) -> None:
     await serialise(f"accounts of {phone}")
 
 
+async def get(user_id: int) -> User | None:
+    """The user as it is now."""
+    return await User.filter(id=user_id).first()
+
+
 async def get_for_update(user_id: int) -> User | None:
     """The user as it is now, locked until the transaction that is open here ends."""
     await become_writer()
@@ -218,6 +224,18 @@ async def change_email(user: User, address: str, now: datetime) -> None:
     """
     claimed = {"email": address, "claimed_email": emails.fold(address)}
     await change(user, {**claimed, "email_confirmed_at": now})
+
+
+async def use_recovery_code(user: User, code_hash: str, next_hash: str) -> bool:
+    """Put another recovery code in the place of the one that is used: whether it was there."""
+    used = await run(
+        "UPDATE users SET recovery_code_hash = $3 WHERE id = $1 AND recovery_code_hash = $2"
+        " RETURNING id",
+        user.id,
+        code_hash,
+        next_hash,
+    )
+    return bool(used)
 
 
 async def confirm_email(user_id: int, address: str, now: datetime) -> bool:

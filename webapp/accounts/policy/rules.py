@@ -20,6 +20,11 @@ WRONG_CHECKS_PER_PHONE = 20  # a day
 PHONE_CHANGES = 3
 SIGNUP_LIFETIME = timedelta(days=1)  # never verified: purged after it (ASVS 14.2.7)
 
+# One account
+NUMBERS_PER_ACCOUNT = 5  # that it may try to change to in a day
+LOST_PHONE_PROOF = timedelta(minutes=30)  # since the password, to look for a recovery code
+PHONE_CHANGE_WAITS = timedelta(hours=24)  # where the former phone is lost and cannot agree
+
 # Emails that a person asks for, to one address
 EMAIL_COOL_DOWN = timedelta(minutes=1)
 EMAILS_PER_ADDRESS = 10  # a day, of all that we send to it
@@ -79,6 +84,7 @@ RETRY_AFTER = timedelta(seconds=5)
 
 # Housekeeping
 OUTBOX_KEPT = timedelta(days=7)  # after a message is done
+PHONE_CHANGES_KEPT = timedelta(days=7)  # after their time
 LINKS_KEPT = timedelta(days=7)  # after they expired, for words better than "unknown"
 UNDELIVERED_KEPT = timedelta(days=7)  # longer than any is tried: nobody carries its channel now
 
@@ -181,6 +187,10 @@ class EmailsSpent(LimitExceeded):
 
 class ChangesSpent(LimitExceeded):
     """The number was changed as often as one sign-up may."""
+
+
+class NumbersSpent(LimitExceeded):
+    """The account has tried to change to as many numbers today as it may."""
 
 
 class PasswordChecksPaused(LimitExceeded):

@@ -40,7 +40,7 @@ class Outbox:
         clock: Callable[[], datetime],
         purges: Sequence[Callable[[datetime], Awaitable[object]]] = (purge,),
     ) -> None:
-        """``purges``: what deletes, given the time, what is no longer needed."""
+        """``purges``: what is done now and then, given the time, such as deleting old rows."""
         self.clock, self.purges = clock, purges
         self.deliveries = [Delivery(*carrier, clock) for carrier in carriers.items()]
 

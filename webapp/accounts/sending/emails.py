@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from webapp.accounts.challenges.links import LIFETIMES, Purpose
+from webapp.accounts.policy.rules import PHONE_CHANGE_WAITS
 from webapp.accounts.sending.notices import Notice
 from webapp.providers import Email
 
@@ -41,6 +42,23 @@ class EmailWriter:
             link=f"{self._base_url}/email/confirm/{token}",
             hours=LIFETIMES[Purpose.CHANGE_EMAIL] // HOUR,
         )
+
+    def lost_phone(self, token: str) -> Email:
+        """The link by which who has lost the phone names another number."""
+        return self._write(
+            "lost_phone",
+            link=f"{self._base_url}/phone/new/{token}",
+            minutes=LIFETIMES[Purpose.LOST_PHONE] // MINUTE,
+            hours=PHONE_CHANGE_WAITS // HOUR,
+        )
+
+    def phone_change_waits(self, token: str) -> Email:
+        """The number is to be another in a day, unless its owner follows the link."""
+        hours = PHONE_CHANGE_WAITS // HOUR
+        return self._write("phone_change_waits", link=self.link_to_stop(token), hours=hours)
+
+    def link_to_stop(self, token: str) -> str:
+        return f"{self._base_url}/phone/stop/{token}"
 
     def notice(self, about: Notice, at: datetime, browser: str = "") -> Email:
         """Tells of a change of the account that was made at the time ``at``, with ``browser``.

@@ -12,6 +12,8 @@ class Notice(StrEnum):
     PASSKEY_ADDED = "passkey_added"
     PASSKEY_REMOVED = "passkey_removed"
     NEW_BROWSER = "new_browser"  # somebody signed in with it
+    PHONE_CHANGED = "phone_changed"  # told to the number that the account had
+    RECOVERY_CODE_MADE = "recovery_code_made"
     NAME_CHANGED = "name_changed"
     ACCOUNT_DELETED = "account_deleted"
 

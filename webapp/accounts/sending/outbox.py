@@ -169,11 +169,11 @@ async def record_end(message: OutboxMessage, state: MessageState, now: datetime)
 
 
 def _kept_words(message: OutboxMessage) -> tuple[str, str]:
-    """Body and HTML as they stay in the table: nothing of emails, which may hold a link that still
-    works, nor of webhooks, which tell of a person.
+    """Body and HTML as they stay in the table: nothing of what may hold a link that still works,
+    as emails and some texts do, nor of webhooks, which tell of a person.
     """
-    text = message.channel is MessageChannel.TEXT
-    return (message.body, message.html) if text else ("", "")
+    keeps = message.channel is MessageChannel.TEXT and "://" not in message.body
+    return (message.body, message.html) if keeps else ("", "")
 
 
 async def record_vendor(message: OutboxMessage, vendor: str) -> None:

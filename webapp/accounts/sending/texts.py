@@ -42,6 +42,8 @@ NOTICES: Mapping[Notice, tuple[str, str]] = {  # what happened, and what to do a
         "Not you? Remove it, and choose a new password.",
     ),
     Notice.PASSKEY_REMOVED: ("A passkey was removed from your account.", NOT_YOU),
+    Notice.PHONE_CHANGED: ("Your account has another mobile number now.", NOT_YOU),
+    Notice.RECOVERY_CODE_MADE: ("A new recovery code was made.", NOT_YOU),
     Notice.ACCOUNT_DELETED: ("Your account was deleted, as was asked for.", ""),
 }
 
@@ -50,6 +52,14 @@ def notice(name: str, about: Notice) -> str:
     """A change of the account, for a person who is not told of it by email."""
     happened, advice = NOTICES[about]
     return _in_one_segment(name, f"{{}}: {happened} {advice}".rstrip(), f"{{}}: {happened}")
+
+
+def phone_change_waits(name: str, link: str) -> str:
+    """The number is to be another in a day. The link, which stops that, may need a second segment:
+    whoever took the account over must not keep the owner from it.
+    """
+    words = f"{{}}: Your number will change in 24 hours. Not you? Stop it: {link}"
+    return _in_one_segment(name, words, f"{{}}: Stop the change of your number: {link}")
 
 
 def _in_one_segment(name: str, words: str, few_words: str) -> str:

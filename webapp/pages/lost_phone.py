@@ -1,0 +1,192 @@
+"""The phone is lost: for who has entered the password, another number by the recovery code.
+
+Who has none asks for the link that ``lost_phone_link`` is about.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from webapp.accounts.challenges.links import LIFETIMES, Purpose
+from webapp.accounts.challenges.verifications import Verification
+from webapp.accounts.forms.phone import PhoneForm
+from webapp.accounts.forms.recovery import LostPhoneForm
+from webapp.accounts.journeys import lost_phone as journey
+from webapp.accounts.journeys.change_phone import send_to_new
+from webapp.accounts.journeys.prove_phone import resend_code
+from webapp.accounts.people import phone_changes, phones, recovery_codes, sessions
+from webapp.accounts.people.countries import countries
+from webapp.accounts.people.phone_changes import PhoneChange
+from webapp.accounts.people.sessions import Stage
+from webapp.accounts.people.users import User
+from webapp.accounts.policy.rules import LOST_PHONE_PROOF, PHONE_CHANGE_WAITS
+from webapp.pages import account_recovery, state, verification
+from webapp.pages.step import (
+    ACCOUNT,
+    LOST_PHONE,
+    LOST_PHONE_CODE,
+    LOST_PHONE_SENT,
+    RECOVERY,
+    SIGNIN,
+    Redirect,
+    find_visitor,
+    form_page,
+    go,
+    go_on,
+    throttle,
+)
+from webapp.pages.words import TOLD, USER_ERRORS, Problem, Told, problem, span
+from webapp.providers import Channel
+from webapp.web.form import posted
+from webapp.web.templates import is_fragment, page
+
+TEMPLATE, CODE_TEMPLATE = "recovery/lost_phone.html", "recovery/lost_phone_code.html"
+SENT_TEMPLATE = "recovery/lost_phone_sent.html"
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+LINK_MINUTES, WAIT_HOURS = LIFETIMES[Purpose.LOST_PHONE] // MINUTE, PHONE_CHANGE_WAITS // HOUR
+
+
+async def require_person(request: Request) -> User:
+    """Who entered the password of a verified account lately, the code or not.
+
+    Raises ``Redirect`` to the password.
+    """
+    half = await find_visitor(request, Stage.SIGN_IN)
+    visitor = half or await find_visitor(request)
+    token, since = state.cookie(request).read(request), state.site(request).clock()
+    proved = visitor and await sessions.proved_since(token, since - LOST_PHONE_PROOF)
+    if not (visitor and visitor.user.verified_at and proved):
+        raise Redirect(f"{SIGNIN}?prompt=login&return_to={LOST_PHONE}")
+    return visitor.user
+
+
+async def show(request: Request) -> Response:
+    user = await require_person(request)
+    return await render(request, user, PhoneForm(country=user.country))
+
+
+async def submit(request: Request) -> Response:
+    """Send a code to the number to be, for who has a recovery code."""
+    user, site = await require_person(request), state.site(request)
+    form = PhoneForm.parse(await posted(request), site.countries)
+    if not form.number or user.recovery_code_hash is None:
+        return await render(request, user, form)
+    try:
+        await throttle(request, "resends", form=form)
+        await send_to_new(site, user, form.number)
+    except USER_ERRORS as error:
+        return await render(request, user, form, problem(error))
+    return go(LOST_PHONE_CODE)
+
+
+async def show_code(request: Request) -> Response:
+    return await render_code(request, await require_person(request))
+
+
+async def submit_code(request: Request) -> Response:
+    user, site = await require_person(request), state.site(request)
+    form, new = LostPhoneForm.parse(await posted(request)), await journey.new_number(user)
+    if new is None or not form.valid:
+        return await render_code(request, user, form)
+    try:
+        await throttle(request, "checks")
+        session = state.cookie(request).read(request)
+        replaced = await journey.replace_at_once(site, user, new, form, session)
+    except USER_ERRORS as error:
+        return await render_code(request, user, form, problem(error, checking=True))
+    if not replaced.recovery_code:
+        return await go_on(request, replaced.token, ACCOUNT, Told.PHONE_CHANGED)
+    shown = account_recovery.context(user, replaced.recovery_code, replaced=True)
+    response = page(request, account_recovery.TEMPLATE, url=RECOVERY, problem=None, **shown)
+    state.cookie(request).write(response, replaced.token)
+    return response
+
+
+async def resend(request: Request) -> Response:
+    user, site = await require_person(request), state.site(request)
+    new = await journey.new_number(user)
+    if new is None:
+        raise Redirect(LOST_PHONE)
+    try:
+        await throttle(request, "resends")
+        await resend_code(site, user, new, Channel.SMS)
+    except USER_ERRORS as error:
+        return await render_code(request, user, problem=problem(error, has_code=True))
+    if is_fragment(request):
+        return await render_code(request, user, notice=TOLD[Told.CODE_TEXTED])
+    return go(LOST_PHONE_CODE)
+
+
+async def email(request: Request) -> Response:
+    """Send the link, for who has no recovery code."""
+    user, site = await require_person(request), state.site(request)
+    try:
+        await throttle(request, "resends")
+        if site.emails:
+            await journey.send_link(site, site.emails, user)
+    except USER_ERRORS as error:
+        form = PhoneForm(country=user.country)
+        return await render(request, user, form, problem(error))
+    return go(LOST_PHONE_SENT if site.emails else LOST_PHONE)
+
+
+async def show_sent(request: Request) -> Response:
+    return page(request, SENT_TEMPLATE, url=LOST_PHONE_SENT, link_minutes=LINK_MINUTES)
+
+
+async def render(
+    request: Request, user: User, form: PhoneForm, problem: Problem | None = None
+) -> Response:
+    site, change = state.site(request), await phone_changes.waiting(user)
+    waits = change.effective_at - site.clock() if change else None
+    shown = context(user, form, site.countries, change, waits, offers_email=site.emails is not None)
+    return form_page(request, TEMPLATE, LOST_PHONE, form, shown, problem)
+
+
+def context(
+    user: User,
+    form: PhoneForm,
+    allowed: frozenset[str],
+    change: PhoneChange | None = None,
+    waits: timedelta | None = None,
+    *,
+    offers_email: bool = True,
+) -> dict[str, Any]:
+    """What the template needs besides the form; ``change`` becomes effective after ``waits``."""
+    return {
+        "phone_end": phones.end(user.phone),
+        "has_recovery_code": user.recovery_code_hash is not None,
+        "offers_email": offers_email,
+        "waits_for": phones.end(change.phone) if change else "",
+        "waits": span(waits) if waits else "",
+        "wait_hours": WAIT_HOURS,
+        "countries": countries(allowed),
+        "example": phones.example(form.country),
+    }
+
+
+async def render_code(
+    request: Request,
+    user: User,
+    form: LostPhoneForm | None = None,
+    problem: Problem | None = None,
+    notice: str | None = None,
+) -> Response:
+    """The step of the codes. Raises ``Redirect`` where no number waits for its code."""
+    site, new = state.site(request), await journey.new_number(user)
+    if new is None:
+        raise Redirect(LOST_PHONE)
+    shown = code_context(user, new, site.clock(), notice)
+    form = form or LostPhoneForm()
+    return form_page(request, CODE_TEMPLATE, LOST_PHONE_CODE, form, shown, problem)
+
+
+def code_context(
+    user: User, new: Verification, now: datetime, notice: str | None = None
+) -> dict[str, Any]:
+    """What the template of the codes needs besides the form."""
+    shown = verification.context(user, new, now, frozenset({Channel.SMS}), notice)
+    words = {"phone": phones.readable(new.phone), "recovery_letters": recovery_codes.LENGTH}
+    return shown | words

@@ -1,0 +1,176 @@
+"""The phone is lost: what the link in the email opens, and the link that stops what it began.
+
+To open either changes nothing, since mail programs open links by themselves.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from webapp.accounts.forms.code import CodeForm
+from webapp.accounts.forms.phone import PhoneForm
+from webapp.accounts.journeys import lost_phone as journey
+from webapp.accounts.journeys.change_phone import send_to_new
+from webapp.accounts.journeys.lost_phone import Opened
+from webapp.accounts.journeys.prove_phone import resend_code
+from webapp.accounts.journeys.recover import LinkOver
+from webapp.accounts.people import phones
+from webapp.accounts.people.countries import countries
+from webapp.pages import state, verification
+from webapp.pages.link import GONE, token_of, url_below, without_referrer
+from webapp.pages.lost_phone import LINK_MINUTES, WAIT_HOURS
+from webapp.pages.step import LOST_PHONE_LINK, STOP_PHONE, form_page, go, throttle
+from webapp.pages.words import TOLD, USER_ERRORS, Problem, Told, problem
+from webapp.providers import Channel
+from webapp.web.form import posted
+from webapp.web.templates import is_fragment, page
+
+TEMPLATE, STOP_TEMPLATE = "recovery/lost_phone_link.html", "recovery/phone_stop.html"
+
+
+async def show(request: Request) -> Response:
+    """The number, or the code that was sent to it; ``?another`` for another number."""
+    try:
+        opened = await journey.open_link(state.site(request), token_of(request))
+    except LinkOver:
+        return render_end(request, "over")
+    if "another" in request.query_params:
+        opened = opened._replace(verification=None)
+    return render(request, opened)
+
+
+async def submit(request: Request) -> Response:
+    """Send a code to the number to be."""
+    site, form = state.site(request), PhoneForm.parse(await posted(request), set_of(request))
+    try:
+        opened = await journey.open_link(site, token_of(request))
+    except LinkOver:
+        return render_end(request, "over")
+    numberless = opened._replace(verification=None)
+    if not form.number:
+        return render(request, numberless, form)
+    try:
+        await throttle(request, "resends", form=form)
+        new = await send_to_new(site, opened.user, form.number)
+    except USER_ERRORS as error:
+        return render(request, numberless, form, problem(error))
+    if is_fragment(request):
+        return render(request, opened._replace(verification=new))
+    return without_referrer(go(url_below(LOST_PHONE_LINK, request)))
+
+
+async def submit_code(request: Request) -> Response:
+    site, token, form = (
+        state.site(request),
+        token_of(request),
+        CodeForm.parse(await posted(request)),
+    )
+    try:
+        opened = await journey.open_link(site, token)
+        if not (opened.verification and form.valid):
+            return render(request, opened, form)
+        try:
+            await throttle(request, "checks")
+            await journey.begin_to_wait(site, token, opened.verification, form.digits)
+        except USER_ERRORS as error:
+            return render(request, opened, form, problem(error, checking=True))
+    except LinkOver:
+        return render_end(request, "over")
+    return render_end(request, "begun")
+
+
+async def resend(request: Request) -> Response:
+    site = state.site(request)
+    try:
+        opened = await journey.open_link(site, token_of(request))
+    except LinkOver:
+        return render_end(request, "over")
+    if opened.verification is None:
+        return render(request, opened)
+    try:
+        await throttle(request, "resends")
+        new = await resend_code(site, opened.user, opened.verification, Channel.SMS)
+    except USER_ERRORS as error:
+        return render(request, opened, problem=problem(error, has_code=True))
+    if is_fragment(request):
+        return render(request, opened._replace(verification=new), notice=TOLD[Told.CODE_TEXTED])
+    return without_referrer(go(url_below(LOST_PHONE_LINK, request)))
+
+
+def set_of(request: Request) -> frozenset[str]:
+    return state.site(request).countries
+
+
+def render(
+    request: Request,
+    opened: Opened,
+    form: PhoneForm | CodeForm | None = None,
+    problem: Problem | None = None,
+    notice: str | None = None,
+) -> Response:
+    """The page as it stands for this link."""
+    url, new = url_below(LOST_PHONE_LINK, request), opened.verification
+    if form is None:
+        form = CodeForm() if new else PhoneForm(country=opened.user.country)
+    site = state.site(request)
+    shown = context(opened, url, site.clock(), site.countries, notice)
+    return without_referrer(form_page(request, TEMPLATE, url, form, shown, problem))
+
+
+def context(
+    opened: Opened, url: str, now: datetime, allowed: frozenset[str], notice: str | None = None
+) -> dict[str, Any]:
+    """What the template needs besides the form; ``url`` is the page's own."""
+    user, new = opened
+    shown = {
+        "state": "number",
+        "action": url,
+        "resend_url": f"{url}/resend",
+        "wait_hours": WAIT_HOURS,
+        "countries": countries(allowed),
+        "example": phones.example(user.country),
+        "notice": notice,
+    }
+    if new is None:
+        return shown
+    sent = verification.context(user, new, now, frozenset({Channel.SMS}), notice)
+    return shown | sent | {"phone": phones.readable(new.phone)}
+
+
+def render_end(request: Request, stage: str) -> Response:
+    """The page of a link that does not work any more: it is ``over``, or has ``begun`` the wait."""
+    url, status = url_below(LOST_PHONE_LINK, request), GONE if stage == "over" else 200
+    return without_referrer(page(request, TEMPLATE, url=url, status=status, **end_context(stage)))
+
+
+def end_context(stage: str) -> dict[str, Any]:
+    """What the template needs where there is no form."""
+    words = {"link_minutes": LINK_MINUTES, "wait_hours": WAIT_HOURS}
+    return {"state": stage, "problem": None, "notice": None, **words}
+
+
+# The link that stops it
+
+
+async def show_stop(request: Request) -> Response:
+    try:
+        await journey.can_stop(state.site(request), token_of(request))
+    except LinkOver:
+        return render_stop(request, "over")
+    return render_stop(request, "open")
+
+
+async def stop(request: Request) -> Response:
+    try:
+        await journey.stop(state.site(request), token_of(request))
+    except LinkOver:
+        return render_stop(request, "over")
+    return render_stop(request, "stopped")
+
+
+def render_stop(request: Request, stage: str) -> Response:
+    url, status = url_below(STOP_PHONE, request), GONE if stage == "over" else 200
+    response = page(request, STOP_TEMPLATE, url=url, status=status, state=stage, action=url)
+    return without_referrer(response)
