@@ -20,6 +20,7 @@ from tests.servers import Process
 from tests.site import UNTHROTTLED, Person, Site, Vendor, site, until
 from tests.visitor import Visitor
 from webapp.accounts.policy.rules import FREE_PASSWORD_CHECKS
+from webapp.database import STATEMENT_TIMEOUT
 
 pytestmark = pytest.mark.slow
 COOL_DOWN, TEN_MINUTES = 30, 600
@@ -417,6 +418,20 @@ async def test_of_two_releases_at_once_the_second_waits_for_the_first(
         ]
         await until(lambda: rows.one(waiting) == 2)
     assert [done.returncode for done in await asyncio.gather(*releases)] == [0, 0]
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+async def test_a_release_waits_longer_than_a_page_may(empty_database_url: str) -> None:
+    environ = servers.production_environ(empty_database_url)
+    with psycopg.connect(empty_database_url, autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(hashtextextended('migrate', 0))")
+        release = asyncio.create_task(
+            asyncio.to_thread(servers.command, "migrate", environ=environ)
+        )
+        await asyncio.sleep(STATEMENT_TIMEOUT + 3)  # and as long as its start takes
+        assert not release.done()
+    done = await release
+    assert done.returncode == 0, done.stderr
 
 
 # Signing in

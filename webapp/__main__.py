@@ -97,7 +97,7 @@ def web() -> None:
 
 async def migrate(settings: Settings) -> int:
     """Apply the migrations that the database lacks, and tell where it is ahead of this version."""
-    async with _database(settings, "migrate") as database:
+    async with _database(settings, "migrate", statement_timeout=None) as database:
         for name in await database.migrate():
             _say(f"applied {name}")
         for line in await mismatches(database):
@@ -114,9 +114,9 @@ async def rotate_keys(settings: Settings, *, at_once: bool) -> int:
 
 
 @asynccontextmanager
-async def _database(settings: Settings, doing: str) -> AsyncIterator[Database]:
+async def _database(settings: Settings, doing: str, **options: Any) -> AsyncIterator[Database]:
     """The database, open. Where it fails the process ends with a line."""
-    database = Database(settings.database_url, schema=settings.database_schema)
+    database = Database(settings.database_url, schema=settings.database_schema, **options)
     await database.open()
     try:
         yield database

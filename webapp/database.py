@@ -79,15 +79,31 @@ DATABASE_ERRORS: tuple[type[Exception], ...] = (
 )
 
 
-def tortoise_config(database_url: str, *, pool_size: int = 5, schema: str = "") -> dict[str, Any]:
+def tortoise_config(
+    database_url: str,
+    *,
+    pool_size: int = 5,
+    schema: str = "",
+    statement_timeout: float | None = STATEMENT_TIMEOUT,
+) -> dict[str, Any]:
     """Tortoise's configuration for ``sqlite://path`` or a PostgreSQL URL as libpq takes it.
 
     With a ``schema``, every name that our statements have is looked for there and nowhere else.
+    ``statement_timeout`` is in seconds; None waits for a statement however long.
     """
     parts = urlsplit(database_url)
-    connection = _sqlite(parts.netloc + parts.path) if parts.scheme == "sqlite" else None
+    options: dict[str, Any] = {
+        "pool_size": pool_size,
+        "schema": schema,
+        "statement_timeout": statement_timeout,
+    }
+    connection = (
+        _sqlite(parts.netloc + parts.path)
+        if parts.scheme == "sqlite"
+        else _postgres(database_url, **options)
+    )
     return {
-        "connections": {"default": connection or _postgres(database_url, pool_size, schema)},
+        "connections": {"default": connection},
         "apps": APPS,
         "use_tz": True,
         "timezone": "UTC",
@@ -99,7 +115,9 @@ def _sqlite(path: str) -> dict[str, Any]:
     return {"engine": "webapp.connections.sqlite", "credentials": {"file_path": path, **pragmas}}
 
 
-def _postgres(url: str, pool_size: int, schema: str) -> dict[str, Any]:
+def _postgres(
+    url: str, *, pool_size: int, schema: str, statement_timeout: float | None
+) -> dict[str, Any]:
     said = libpq.parameters(url)
     search_path = {"search_path": schema} if schema else {}
     startup = {name: said[name] for name in ("application_name", "options") if name in said}
@@ -115,7 +133,7 @@ def _postgres(url: str, pool_size: int, schema: str) -> dict[str, Any]:
         "minsize": 1,
         "maxsize": pool_size,
         "timeout": float(said.get("connect_timeout", CONNECT_TIMEOUT)),
-        "command_timeout": STATEMENT_TIMEOUT,
+        "command_timeout": statement_timeout,
         "reset": _as_it_is,
         # Poolers refuse most startup parameters; what the URL says of them is the operator's.
         "server_settings": {"application_name": "signup"} | startup,
@@ -156,9 +174,10 @@ CONFIG = tortoise_config("sqlite://:memory:")
 class Database:
     """The process's connections. Tortoise's models find them by themselves while it is open."""
 
-    def __init__(self, database_url: str, *, pool_size: int = 5, schema: str = "") -> None:
+    def __init__(self, database_url: str, *, schema: str = "", **options: Any) -> None:
+        """``schema`` and ``options`` are those of ``tortoise_config``."""
         self.schema = schema
-        self.config = tortoise_config(database_url, pool_size=pool_size, schema=schema)
+        self.config = tortoise_config(database_url, schema=schema, **options)
         self.context = TortoiseContext()
 
     async def open(self) -> None:
