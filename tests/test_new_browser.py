@@ -4,7 +4,7 @@ import pytest
 from starlette.applications import Starlette
 
 from tests.conftest import Clock
-from tests.people import ADA, NUMBER
+from tests.people import ADA, NUMBER, sign_up, verify
 from tests.phone import Phone
 from tests.test_account import BOTH_WAYS, TEN_MINUTES, browser, change_password, sign_in
 from tests.test_account import NEW_PASSWORD as NEW
@@ -80,7 +80,15 @@ async def test_after_a_new_password_every_browser_is_news(
     assert len(await told(app, phone)) == 2
 
 
-@pytest.mark.environ(OUTBOX_IN_WEB="0")
+async def test_who_gets_in_by_signing_up_again_is_news_as_well(
+    ada: Visitor, phone: Phone, app: Starlette
+) -> None:
+    with browser(ada) as elsewhere:
+        await sign_up(elsewhere)
+        assert (await verify(elsewhere, phone)).verified
+    assert len(await told(app, phone)) == 1
+
+
 async def test_no_text_is_paid_for_it_and_no_address_of_strangers_is_told(
     ada: Visitor, phone: Phone, app: Starlette
 ) -> None:

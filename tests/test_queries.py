@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 
 from tests import postgres as pg
 from tests.conftest import Clock
-from tests.people import ADA, CONFIRMATION, NUMBER, OTHER_NUMBER, sign_up, verify, wrong
+from tests.people import ADA, CONFIRMATION, NUMBER, OTHER_NUMBER, PASSWORD, sign_up, verify, wrong
 from tests.phone import Phone
 from tests.rows import Rows
 from tests.servers import command, production_environ
@@ -83,6 +83,25 @@ def full(app: Starlette, database_url: str) -> Rows:
     return rows
 
 
+async def change_and_leave(visitor: Visitor, phone: Phone, clock: Clock) -> None:
+    """Sign in to the account, do everything that its own pages offer, and delete it."""
+    clock.advance(600)
+    await visitor.visit("/signin?prompt=login")
+    await visitor.submit("/signin", email=ADA["email"], password=PASSWORD)
+    page = await visitor.submit("/signin/code", code=await phone.code(OTHER_NUMBER))
+    assert page.verified
+    current = {"current": PASSWORD}
+    await visitor.post("/account/name", {"name": "Ada King"})
+    await visitor.post("/account/email", {"email": "ada@example.net", **current})
+    await visitor.post("/account/password", {"password": "orchid lantern tundra 58", **current})
+    await visitor.visit("/account/sessions")
+    await visitor.post("/account/sessions/end", {"session": "somebody's"})
+    await visitor.post("/account/sessions/end", {"all": "1"})
+    assert (await visitor.client.get("/account/data")).status_code == 200
+    page = await visitor.post("/account/delete", {"current": "orchid lantern tundra 58"})
+    assert page.step == "account-deleted"
+
+
 async def test_no_statement_reads_a_table_from_end_to_end(
     full: Rows,
     statements: Statements,
@@ -102,6 +121,7 @@ async def test_no_statement_reads_a_table_from_end_to_end(
     await phone.text(OTHER_NUMBER, CONFIRMATION)
     await visitor.submit("/signout")
     await visitor.submit("/signup", **ADA)
+    await change_and_leave(visitor, phone, clock)
     await purge(clock())
     await app.state.history.flush()
     seen = dict(statements.seen)  # the outbox and the history go on

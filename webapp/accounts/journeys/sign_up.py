@@ -30,12 +30,15 @@ from webapp.accounts.journeys.new_password import refuse_breached
 from webapp.accounts.journeys.prove_phone import PhoneFull
 from webapp.accounts.journeys.refusals import refusals
 from webapp.accounts.journeys.site import SignupOver, Site, tells_database_errors
+from webapp.accounts.journeys.tell import tell
 from webapp.accounts.people import emails, sessions, users
 from webapp.accounts.people.sessions import UNKNOWN_BROWSER, Browser, Visitor
+from webapp.accounts.people.user_agents import describe
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.blocks import Subject
 from webapp.accounts.policy.rules import CODE_LIFETIME, LimitExceeded
 from webapp.accounts.sending import texts
+from webapp.accounts.sending.notices import Notice
 from webapp.providers import Channel
 
 log = structlog.get_logger(__name__)
@@ -298,11 +301,16 @@ async def _enter_own_account(
     if not hmac.compare_digest(account.password_hash, user.password_hash):
         return False
     async with in_transaction():
+        current = await users.get_for_update(account.id)
+        if current is None or current.password_hash != account.password_hash:
+            return False  # deleted, or its password changed meanwhile, which ended every session
         if not await verifications.approve(verification):
             return False
         browser = await sessions.browser_of(session)
         await sessions.open_session(account.id, site.clock(), token, browser=browser)
+        await tell(site, account, Notice.NEW_BROWSER, browser=describe(browser.user_agent))
         await users.delete_pending(user)
+    site.outbox.wake()
     await clear_counts(site, verification)
     user.verified_at = account.verified_at
     log.info("signed_in_by_sign_up", user=account.id)
