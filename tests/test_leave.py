@@ -40,9 +40,12 @@ async def test_the_data_is_a_download_of_all_but_secrets(
         assert data[claim] == session[claim]
     assert data["sessions"][0]["signed_in_at"] == clock.now.isoformat()
     assert "Firefox" in data["remembered_browsers"][0]["browser"]
-    assert (data["country"], data["passkeys"]) == ("GB", [])
+    assert (data["country"], data["passkeys"], data["phone_changes"]) == ("GB", [], [])
+    assert [link["address"] for link in data["links"]] == [EMAIL]
+    assert data["has_recovery_code"] is False
     assert "argon2" not in answer.text
-    assert "hash" not in answer.text
+    secrets = ("token_hash", "password_hash", "claimed_email")
+    assert [name for name in secrets if name in answer.text] == []
 
 
 async def test_nobody_else_has_the_data(client: httpx.AsyncClient, visitor: Visitor) -> None:

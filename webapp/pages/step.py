@@ -77,9 +77,11 @@ async def go_on(request: Request, token: str, path: str, told: str = "") -> Resp
 
 
 async def take_notice(request: Request) -> str | None:
-    """The words that were left for this page, once."""
+    """The words that were left for this page, once: not for a HEAD, which shows nothing."""
     token = state.cookie(request).read(request)
-    return TOLD.get(await sessions.take_notice(token)) if token else None
+    if not token or request.method == "HEAD":
+        return None
+    return TOLD.get(await sessions.take_notice(token))
 
 
 def asks_password(request: Request, owner: Owner) -> bool:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from webapp.accounts.challenges.links import Link
 from webapp.accounts.events import AccountEvent
 from webapp.accounts.forms.change import ProofForm
 from webapp.accounts.journeys.end_access import ways_in
@@ -9,6 +10,7 @@ from webapp.accounts.journeys.prove_again import changing
 from webapp.accounts.journeys.site import Site, tells_database_errors
 from webapp.accounts.journeys.tell import tell
 from webapp.accounts.people import emails, passkeys, users
+from webapp.accounts.people.phone_changes import PhoneChange
 from webapp.accounts.people.sessions import Owner
 from webapp.accounts.policy import password_checks
 from webapp.accounts.sending import outbox
@@ -41,6 +43,15 @@ async def own_data(site: Site, owner: Owner, browser: str) -> dict[str, Any]:
         "passkeys": [
             {"name": key.name, "created_at": key.created_at, "last_used_at": key.last_used_at}
             for key in await passkeys.of_user(user.id)
+        ],
+        "has_recovery_code": user.recovery_code_hash is not None,
+        "phone_changes": [
+            {"phone_number": change.phone, "asked_at": change.created_at, "state": change.state}
+            for change in await PhoneChange.filter(user_id=user.id)
+        ],
+        "links": [
+            {"address": link.address, "purpose": link.purpose, "emailed_at": link.created_at}
+            for link in await Link.filter(user_id=user.id)
         ],
     }
 
