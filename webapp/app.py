@@ -36,6 +36,7 @@ from webapp.accounts.policy.rules import (
     SessionLife,
     SpendingLimits,
 )
+from webapp.accounts.policy.work import ChallengeWhen, WorkPolicy
 from webapp.accounts.purge import purge
 from webapp.accounts.sending import texts
 from webapp.accounts.sending.carriers import Carrier, EmailCarrier, TextCarrier
@@ -68,7 +69,7 @@ from webapp.web.security import origin_of
 from webapp.web.static import Assets
 from webapp.web.template_error import TemplateFailed
 from webapp.web.templates import PageCache, Templates
-from webapp.web.throttle import Throttle, multiplied
+from webapp.web.throttle import Throttle, fewest, multiplied
 
 log = structlog.get_logger(__name__)
 ROOT = Path(__file__).resolve().parent.parent
@@ -201,6 +202,7 @@ def _assemble(
         breaches=state.providers.passwords,
         spending=spending,
         accounts_per_phone=settings.accounts_per_phone,
+        work=WorkPolicy(ChallengeWhen(settings.challenge), fewest(settings.signups_per_ip)),
         session_life=session_life,
         secret_key=settings.secret_key,
         name=settings.site_name,

@@ -27,6 +27,7 @@ MODELS = [  # the modules that have a table each
     "webapp.accounts.challenges.verifications",
     "webapp.accounts.challenges.links",
     "webapp.accounts.challenges.entries",
+    "webapp.accounts.challenges.work",
     "webapp.accounts.history.events",
     "webapp.accounts.history.totals",
     "webapp.accounts.policy.blocks",

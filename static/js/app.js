@@ -204,6 +204,8 @@ const enliven = () => {
   if (step && !step.dataset.started) import("./code.js").then(({ start }) => start(step, say), doWithout);
   const form = main?.querySelector("[data-passkey]");
   if (form) import("./passkey.js").then(({ start }) => start(form), doWithout);
+  const working = main?.querySelector("form[data-work]");
+  if (working) import("./work.js").then(({ start }) => start(working), doWithout);
 };
 
 document.addEventListener("htmx:after:process", enliven);

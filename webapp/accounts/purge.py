@@ -10,6 +10,7 @@ from webapp.accounts.challenges.entries import Entry
 from webapp.accounts.challenges.links import Link
 from webapp.accounts.challenges.passkey_challenges import PasskeyChallenge
 from webapp.accounts.challenges.verifications import Purpose, Verification
+from webapp.accounts.challenges.work import UsedWork
 from webapp.accounts.history.events import EVENTS_KEPT, PhoneEvent
 from webapp.accounts.people.phone_changes import PhoneChange
 from webapp.accounts.people.remembered_browsers import RememberedBrowser
@@ -60,6 +61,7 @@ async def purge(now: datetime, sessions: SessionLife = SESSION_LIFE) -> dict[str
         "link_requests": await delete(LinkRequest.filter(since__lt=now - DAY)),
         "passkey_challenges": await delete(PasskeyChallenge.filter(expires_at__lte=now)),
         "blocks": await delete(Block.filter(ends_at__lte=now)),
+        "used_work": await delete(UsedWork.filter(expires_at__lte=now)),
         "phone_events": await delete(PhoneEvent.filter(at__lt=now - EVENTS_KEPT)),
         "phone_changes": await delete(
             PhoneChange.filter(effective_at__lt=now - PHONE_CHANGES_KEPT)

@@ -214,6 +214,7 @@ SIGNUP = {
     "signup-braked": _signup("Prefix braked", TYPED, rules.PrefixBraked(MINUTES)),
     "signup-provider-down": _signup("Text service down", TYPED, Busy()),
     "signup-database": _signup("Database away", TYPED, rules.DatabaseAway(SECONDS)),
+    "signup-work": _signup("A proof of work is asked for", TYPED, rules.WorkNeeded(MINUTES)),
     "signup-overloaded": _signup("Too many visitors", TYPED, rules.Overloaded(MINUTES)),
 }
 CODE = {

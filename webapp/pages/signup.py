@@ -2,15 +2,18 @@
 
 from typing import Any
 
+from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts.forms import LONGEST
+from webapp.accounts.challenges import work as challenges
+from webapp.accounts.forms import LONGEST, typed
 from webapp.accounts.forms.signup import SignupForm
 from webapp.accounts.journeys.sign_up import SignedUp, sign_up
+from webapp.accounts.journeys.site import Site
 from webapp.accounts.people import phones, sessions
 from webapp.accounts.people.countries import countries
-from webapp.accounts.policy.rules import Throttled
+from webapp.accounts.policy.rules import Throttled, WorkNeeded
 from webapp.pages import state, verification
 from webapp.pages.locale import country_of
 from webapp.pages.step import (
@@ -49,7 +52,8 @@ async def show(request: Request) -> Response:
 
 async def submit(request: Request) -> Response:
     site, visitor = state.site(request), await find_visitor(request)
-    form = SignupForm.read(await posted(request))
+    fields = await posted(request)
+    form = SignupForm.read(fields)
     form.return_to = state.return_to(request, form.return_to)
     try:
         await throttle(request, "forms", form=form)
@@ -63,10 +67,21 @@ async def submit(request: Request) -> Response:
     browser = state.browser(request, form.return_to)
     try:
         await throttle(request, "signups", form=form)
-        signed_up = await sign_up(site, form, visitor, browser, state.networks(request)[0])
+        worked = await _worked(site, form, fields)
+        network = state.networks(request)[0]
+        signed_up = await sign_up(site, form, visitor, browser, network, worked=worked)
+    except WorkNeeded as error:
+        work = challenges.issue(form.profile()["phone"], site.secret_key, site.clock())
+        return render(request, form, problem(error), work=work)
     except USER_ERRORS as error:
         return render(request, form, problem(error))
     return await on_to_the_code(request, signed_up)
+
+
+async def _worked(site: Site, form: SignupForm, fields: FormData) -> bool:
+    """Whether the form came with a proof of work, which is used by that."""
+    answer, phone = typed(fields, "work", challenges.LONGEST_ANSWER), form.profile()["phone"]
+    return bool(answer) and await challenges.use(answer, phone, site.secret_key, site.clock())
 
 
 async def on_to_the_code(request: Request, signed_up: SignedUp) -> Response:
@@ -83,12 +98,21 @@ async def on_to_the_code(request: Request, signed_up: SignedUp) -> Response:
     return response
 
 
-def render(request: Request, form: SignupForm, problem: Problem | None = None) -> Response:
+def render(
+    request: Request, form: SignupForm, problem: Problem | None = None, work: str = ""
+) -> Response:
     """The form again, with all that was typed but the password."""
     allowed = state.site(request).countries
-    return form_page(request, TEMPLATE, SIGNUP, form, context(form, allowed), problem)
+    return form_page(request, TEMPLATE, SIGNUP, form, context(form, allowed, work), problem)
 
 
-def context(form: SignupForm, allowed: frozenset[str]) -> dict[str, Any]:
-    """What the template needs besides the form; ``allowed`` countries, all when empty."""
-    return {"countries": countries(allowed), "example": phones.example(form.country)}
+def context(form: SignupForm, allowed: frozenset[str], work: str = "") -> dict[str, Any]:
+    """What the template needs besides the form; ``allowed`` countries, all when empty.
+
+    ``work`` is the challenge for a proof of work, if one is asked for.
+    """
+    return {
+        "countries": countries(allowed),
+        "example": phones.example(form.country),
+        "work": work,
+    }

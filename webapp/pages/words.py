@@ -103,6 +103,8 @@ LIMITS: Mapping[type[LimitExceeded], str] = {
     "Choose a new password to get in",
     rules.PasskeysSpent: f"An account may have {PASSKEYS_PER_ACCOUNT} passkeys. Remove one first",
     rules.DatabaseAway: f"We are not ready just now. {KEPT}: try again in {{wait}}",
+    rules.WorkNeeded: "Many codes are asked for from where you are. Your browser now shows that it "
+    "is no robot, and sends the form by itself. Without scripts, send it again in {wait}",
     rules.Overloaded: f"Many people are signing up at this moment. {KEPT}: try again in {{wait}}",
 }
 OURS = (rules.DatabaseAway, rules.Overloaded)  # limits of the site, not of the person

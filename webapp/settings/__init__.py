@@ -280,6 +280,12 @@ class Settings:
         "90d",
     )
 
+    challenge: str = setting(
+        "whether a sign-up proves work in the browser before a text is spent: `auto`, where a "
+        "prefix or an address is half way to its limit; `always`; `off`",
+        values.choice("auto", "off", "always"),
+        "auto",
+    )
     signups_per_ip: str | None = setting(
         "sign-ups from one address, or `off`", values.rate, "10/hour"
     )

@@ -47,6 +47,11 @@ def multiplied(rule: str | None, times: int) -> str | None:
     return rule and "; ".join(str(_times(times, window)) for window in parse_rule(rule))
 
 
+def fewest(rule: str | None) -> int | None:
+    """The smallest number of a rule's windows; None for no limit."""
+    return min(window.amount for window in parse_rule(rule)) if rule else None
+
+
 class Throttle:
     """Counts attempts against rules, in Redis where there is one, else in this process.
 

@@ -89,6 +89,7 @@ class Reason(StrEnum):
     LIMIT_EMAIL_COOLING_DOWN = "limit_email_cooling_down", "an email was sent moments before"
     LIMIT_EMAILS = "limit_emails", "the email address had its emails for the day"
 
+    LIMIT_WORK = "limit_work", "the browser was asked to prove work first (CHALLENGE)"
     LIMIT_PASSKEYS = "limit_passkeys", "the account had as many passkeys as one may"
 
     # A block by an operator: `python -m webapp blocks`
@@ -147,6 +148,7 @@ REASONS: Mapping[type[Exception], Reason] = {
     rules.NumbersSpent: Reason.LIMIT_NUMBERS,
     rules.EmailCoolingDown: Reason.LIMIT_EMAIL_COOLING_DOWN,
     rules.EmailsSpent: Reason.LIMIT_EMAILS,
+    rules.WorkNeeded: Reason.LIMIT_WORK,
     rules.PasskeysSpent: Reason.LIMIT_PASSKEYS,
     rules.PasswordChecksPaused: Reason.PASSWORD_PAUSED,
     rules.PasswordChecksSpent: Reason.PASSWORD_SPENT,

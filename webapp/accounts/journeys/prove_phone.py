@@ -28,7 +28,8 @@ from webapp.accounts.policy.rules import (
     LimitExceeded,
     NumbersSpent,
 )
-from webapp.accounts.policy.usage import Reservation
+from webapp.accounts.policy.shares import share_out
+from webapp.accounts.policy.usage import Adapt, Reservation
 from webapp.database import serialise
 from webapp.providers import (
     Blocked,
@@ -85,15 +86,17 @@ async def send_code(
     channel: Channel,
     *,
     unblocked: bool = False,
+    adapt: Adapt = share_out,
 ) -> None:
     """Ask the vendor for a code, with no transaction open, and record what came of it.
 
-    The send was claimed before. ``unblocked`` says that no block holds, as the caller has looked.
+    The send was claimed before. ``unblocked`` says that no block holds, as the caller has looked;
+    ``adapt`` is as in ``usage``, for a sign-up.
     Raises ``LimitExceeded`` or ``ProviderError``.
     """
     site.history.record(Reason.ASKED, verification.phone, channel=channel)
     with refusals(site, verification.phone, channel):
-        reserved = await _reserve(site, verification, unblocked=unblocked)
+        reserved = await _reserve(site, verification, unblocked=unblocked, adapt=adapt)
     try:
         with refusals(site, verification.phone, channel):
             sent = await site.verifier.send(
@@ -118,14 +121,16 @@ def _vendor_account(user: User, phone: str) -> str | None:
     return user.vendor_account or None if phone == user.phone else None
 
 
-async def _reserve(site: Site, verification: Verification, *, unblocked: bool) -> Reservation:
+async def _reserve(
+    site: Site, verification: Verification, *, unblocked: bool, adapt: Adapt
+) -> Reservation:
     """Reserve what the send costs; where it may not be, the claimed send is given back."""
     phone, network, now = verification.phone, verification.network, site.clock()
     try:
         if not unblocked:
             await blocks.refuse(Subject.of_phone(phone), now)
         if verification.purpose is Purpose.SIGN_UP:
-            return await limits.reserve_send(phone, network, site.spending, now)
+            return await limits.reserve_send(phone, network, site.spending, now, adapt)
         return await limits.reserve_known_send(phone, site.spending, now)
     except (LimitExceeded, BlockedByOperator):
         await verifications.record_send_failure(verification, now)

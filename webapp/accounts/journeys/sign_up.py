@@ -37,6 +37,7 @@ from webapp.accounts.people.user_agents import describe
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.blocks import Subject
 from webapp.accounts.policy.rules import CODE_LIFETIME, LimitExceeded
+from webapp.accounts.policy.usage import Adapt
 from webapp.accounts.sending import texts
 from webapp.accounts.sending.notices import Notice
 from webapp.providers import Channel
@@ -63,6 +64,8 @@ async def sign_up(
     visitor: Visitor | None = None,
     browser: Browser = UNKNOWN_BROWSER,
     network: str = "",
+    *,
+    worked: bool = False,
 ) -> SignedUp:
     """Make an unverified account and have a code sent to its phone.
 
@@ -71,11 +74,13 @@ async def sign_up(
     password of another pending sign-up join that one: the form was sent twice. Either way a code
     that is on its way already is not sent again, and one that is used up begins a new sign-up.
 
-    ``network`` is where the form came from, for an operator's blocks. Raises ``LimitExceeded`` or
+    ``network`` is where the form came from, for an operator's blocks; ``worked`` says that the
+    browser proved work. Raises ``LimitExceeded`` or
     ``ProviderError``, after which the same form can be sent again,
     ``BreachedPassword`` and ``SignupOver``.
     """
     with refusals(site, form.profile()["phone"]):
+        adapt = site.work.demand(worked=worked)
         account = await _account_with_email(site, form, network)
         await refuse_breached(site, form.password)
         password_hash = await _hash(site, form, account)
@@ -84,7 +89,7 @@ async def sign_up(
             raise SignupOver
         if prove_phone.is_usable(site, visitor.verification):
             return await _correct(site, form, password_hash, visitor)
-    return await _begin_or_join(site, form, password_hash, browser)
+    return await _begin_or_join(site, form, password_hash, browser, adapt)
 
 
 async def _account_with_email(site: Site, form: SignupForm, network: str) -> User | None:
@@ -121,7 +126,7 @@ async def _correct(site: Site, form: SignupForm, password_hash: str, visitor: Vi
 
 
 async def _begin_or_join(
-    site: Site, form: SignupForm, password_hash: str, browser: Browser
+    site: Site, form: SignupForm, password_hash: str, browser: Browser, adapt: Adapt
 ) -> SignedUp:
     """The unique digest decides which of many requests at once begins.
 
@@ -138,14 +143,16 @@ async def _begin_or_join(
                 return joined
             turn += 1
         else:
-            return await _send_first_code(site, begun)
+            return await _send_first_code(site, begun, adapt)
 
 
-async def _send_first_code(site: Site, begun: SignedUp) -> SignedUp:
+async def _send_first_code(site: Site, begun: SignedUp, adapt: Adapt) -> SignedUp:
     """Nothing is kept of a sign-up whose code a limit forbids, so that refusing fills no disk."""
     user, verification, token = begun
     try:
-        await prove_phone.send_code(site, user, verification, Channel.SMS, unblocked=True)
+        await prove_phone.send_code(
+            site, user, verification, Channel.SMS, unblocked=True, adapt=adapt
+        )
     except LimitExceeded:
         await sessions.undo_signup(user, token or "")
         raise

@@ -13,6 +13,7 @@ from webapp.accounts.events import Events
 from webapp.accounts.history.recorder import History
 from webapp.accounts.people.passwords import Hasher
 from webapp.accounts.policy.rules import RETRY_AFTER, DatabaseAway, SessionLife, SpendingLimits
+from webapp.accounts.policy.work import WorkPolicy
 from webapp.accounts.sending.delivery import Outbox
 from webapp.accounts.sending.emails import EmailWriter
 from webapp.database import DATABASE_ERRORS
@@ -37,6 +38,7 @@ class Site:
     breaches: BreachedPasswords
     spending: SpendingLimits
     accounts_per_phone: int | None  # verified ones; None: any number
+    work: WorkPolicy
     session_life: SessionLife
     secret_key: str
     name: str

@@ -22,20 +22,24 @@ from webapp.accounts.policy.rules import (
     SpendingLimits,
 )
 from webapp.accounts.policy.shares import share_out
-from webapp.accounts.policy.usage import Limit, Reservation, Scope, refund
+from webapp.accounts.policy.usage import Adapt, Limit, Reservation, Scope, refund
 
 log = structlog.get_logger(__name__)
 
 
 async def reserve_send(
-    phone: str, network: str, spending: SpendingLimits, now: datetime
+    phone: str,
+    network: str,
+    spending: SpendingLimits,
+    now: datetime,
+    adapt: Adapt = share_out,
 ) -> Reservation:
-    """Reserve one code to ``phone``, for a sign-up from ``network``.
+    """Reserve one code to ``phone``, for a sign-up from ``network``; ``adapt`` is as in ``usage``.
 
     Raises the ``LimitExceeded`` of the limit it would break.
     """
     try:
-        return await usage.reserve(_limits_of_signup(phone, network, spending), now, share_out)
+        return await usage.reserve(_limits_of_signup(phone, network, spending), now, adapt)
     except PrefixBraked as error:
         prefix, most = dialling_prefix(phone), spending.prefix_brake
         log.warning("prefix_braked", prefix=prefix, unverified=most, seconds=error.seconds)

@@ -82,6 +82,10 @@ SESSION_TOUCH = timedelta(minutes=5)  # how stale last_seen_at may be, to spare 
 # Our own bad days: when nobody knows how long one lasts
 RETRY_AFTER = timedelta(seconds=5)
 
+# Proofs of work
+WORK_LIFETIME = timedelta(minutes=15)
+WORK_WAIT = timedelta(minutes=2)  # for browsers without scripts, instead of the work
+
 # Housekeeping
 OUTBOX_KEPT = timedelta(days=7)  # after a message is done
 PHONE_CHANGES_KEPT = timedelta(days=7)  # after their time
@@ -207,6 +211,10 @@ class PasskeysSpent(LimitExceeded):
 
 class DatabaseAway(LimitExceeded):
     """The database did not answer, or is full. The same form again is still one sign-up."""
+
+
+class WorkNeeded(LimitExceeded):
+    """The browser has to prove work first; without scripts, to wait."""
 
 
 class Overloaded(LimitExceeded):

@@ -1,0 +1,178 @@
+"""A proof of work is asked for where an attack may begin, and of nobody else; each counts once."""
+
+import base64
+import json
+import re
+from itertools import count
+from typing import Any
+
+import altcha
+import pytest
+from starlette.applications import Starlette
+
+from tests.conftest import Clock
+from tests.people import ADA, NUMBER, OTHER_NUMBER, sign_up, verify
+from tests.phone import Phone
+from tests.rows import Rows
+from tests.servers import PRODUCTION
+from tests.test_history import reasons_of
+from tests.visitor import Page, Visitor
+from webapp.accounts.challenges import work
+from webapp.accounts.policy.rules import WORK_LIFETIME, WORK_WAIT
+from webapp.accounts.purge import purge
+
+SECRET = PRODUCTION["SECRET_KEY"]
+AUTO = pytest.mark.environ(CHALLENGE="auto", PREFIX_BRAKE="4", SIGNUPS_PER_IP="100/hour")
+ALWAYS = pytest.mark.environ(CHALLENGE="always")
+NUMBERS = count(7_400_300_000)
+WAIT = int(WORK_WAIT.total_seconds())
+
+
+def challenge_on(page: Page) -> str:
+    """The challenge that the form on the page carries, or nothing."""
+    field = page.html.css_first("form[data-work] input[name=work]")
+    return (field.attributes["value"] or "") if field else ""
+
+
+def solved(challenge: str) -> str:
+    """What js/work.js makes of it."""
+    payload = json.loads(base64.b64decode(challenge))
+    solution = altcha.solve_challenge(altcha.Challenge.from_dict(payload["challenge"]))
+    assert solution
+    payload["solution"] = solution.to_dict()
+    return base64.b64encode(json.dumps(payload).encode()).decode()
+
+
+async def sign_up_another(visitor: Visitor, **fields: str) -> Page:
+    """Somebody new, from the same address."""
+    number = next(NUMBERS)
+    visitor.client.cookies.clear()
+    answers = ADA | {"phone": f"+44{number}", "email": f"p{number}@example.com"}
+    return await visitor.post("/signup", answers | fields)
+
+
+@AUTO
+async def test_half_way_to_the_brake_a_proof_is_asked_for_and_not_before(
+    app: Starlette, visitor: Visitor, phone: Phone
+) -> None:
+    for _ in range(2):
+        page = await sign_up_another(visitor)
+        assert (page.step, challenge_on(page)) == ("verification", "")
+    visitor.client.cookies.clear()
+    page = await sign_up(visitor)
+    assert (page.status, page.response.headers["Retry-After"]) == (429, str(WAIT))
+    assert "Your browser now shows that it is no robot" in page.text
+    assert await phone.texts(NUMBER) == []
+    page = await visitor.submit(
+        "/signup", work=solved(challenge_on(page)), password=ADA["password"]
+    )
+    assert page.step == "verification"
+    assert (await verify(visitor, phone)).verified
+    assert (await reasons_of(app, NUMBER))[:2] == ["asked", "limit_work"]
+
+
+@AUTO
+async def test_a_braked_prefix_is_not_worth_any_work(visitor: Visitor) -> None:
+    for _ in range(4):
+        page = await sign_up_another(visitor)
+        if challenge := challenge_on(page):
+            form = {name: value for name, value in ADA.items() if name not in {"phone", "email"}}
+            fields = {
+                field.attributes["name"] or "": field.attributes.get("value") or ""
+                for field in page.html.css("input[name=phone], input[name=email]")
+            }
+            page = await visitor.post("/signup", form | fields | {"work": solved(challenge)})
+        assert page.step == "verification"
+    page = await sign_up_another(visitor)
+    assert (page.status, challenge_on(page)) == (429, "")
+    assert "begin like yours" in page.text
+
+
+@pytest.mark.environ(CHALLENGE="auto", SIGNUPS_PER_IP="4/hour", TRUSTED_PROXY_HOPS="1")
+async def test_an_address_with_half_its_sign_ups_unverified_works_and_others_do_not(
+    visitor: Visitor,
+) -> None:
+    visitor.client.headers["X-Forwarded-For"] = "203.0.113.1"
+    for _ in range(2):
+        assert (await sign_up_another(visitor)).step == "verification"
+    assert challenge_on(await sign_up_another(visitor))
+    visitor.client.headers["X-Forwarded-For"] = "203.0.113.2"
+    assert (await sign_up_another(visitor)).step == "verification"
+
+
+@ALWAYS
+async def test_without_scripts_the_same_form_counts_after_a_wait(
+    visitor: Visitor, clock: Clock
+) -> None:
+    page = await sign_up(visitor)
+    assert "send it again in 120 seconds" in page.text
+    early = await visitor.submit("/signup", password=ADA["password"])
+    assert early.status == 429
+    clock.advance(WAIT)
+    page = await visitor.submit("/signup", password=ADA["password"])
+    assert page.step == "verification"
+
+
+@ALWAYS
+async def test_a_proof_is_for_one_phone_and_counts_once(visitor: Visitor) -> None:
+    answer = solved(challenge_on(await sign_up(visitor)))
+    other = ADA | {"phone": OTHER_NUMBER, "email": "eve@example.com", "work": answer}
+    assert (await visitor.post("/signup", other)).status == 429
+    assert (await visitor.post("/signup", ADA | {"work": answer})).step == "verification"
+    visitor.client.cookies.clear()
+    again = ADA | {"email": "eve@example.com", "work": answer}
+    assert (await visitor.post("/signup", again)).status == 429
+
+
+@pytest.mark.environ(CHALLENGE="off", PREFIX_BRAKE="2", SIGNUPS_PER_IP="off")
+async def test_off_asks_nobody(visitor: Visitor) -> None:
+    for _ in range(2):
+        assert (await sign_up_another(visitor)).step == "verification"
+    assert challenge_on(await sign_up_another(visitor)) == ""
+
+
+def changed(answer: str, **changes: Any) -> str:
+    payload = json.loads(base64.b64decode(answer))
+    payload["challenge"]["parameters"].update(changes)
+    return base64.b64encode(json.dumps(payload).encode()).decode()
+
+
+async def test_what_is_not_ours_or_not_done_proves_nothing(app: Starlette, clock: Clock) -> None:
+    challenge = work.issue(NUMBER, SECRET, clock())
+    answer = solved(challenge)
+    wrong = json.loads(base64.b64decode(answer))
+    wrong["solution"]["derivedKey"] = "00" * 32
+    bad = [
+        "",
+        "nonsense",
+        base64.b64encode(b"[]").decode(),
+        base64.b64encode(b'{"challenge": {}}').decode(),
+        base64.b64encode(b'{"challenge": {"parameters": [], "signature": 1}}').decode(),
+        base64.b64encode(("[" * 900).encode()).decode(),
+        challenge,
+        base64.b64encode(json.dumps(wrong).encode()).decode(),
+        changed(answer, cost=1),
+        changed(answer, expiresAt=4_000_000_000),
+        changed(answer, data={"phone": "x", "issued": 0}),
+        solved(work.issue(NUMBER, "another secret of some length", clock())),
+    ]
+    for typed in bad:
+        assert not await work.use(typed, NUMBER, SECRET, clock()), typed[:40]
+    assert await work.use(answer, NUMBER, SECRET, clock())
+    assert not await work.use(answer, NUMBER, SECRET, clock())
+
+
+async def test_a_proof_grows_old_and_its_row_goes(
+    app: Starlette, clock: Clock, database_url: str
+) -> None:
+    kept, late = (solved(work.issue(NUMBER, SECRET, clock())) for _ in range(2))
+    assert await work.use(kept, NUMBER, SECRET, clock())
+    clock.advance(WORK_LIFETIME.total_seconds())
+    assert not await work.use(late, NUMBER, SECRET, clock())
+    await purge(clock())
+    assert Rows(database_url).one("SELECT count(*) FROM used_work") == 0
+
+
+async def test_pages_that_ask_for_no_work_load_nothing_for_it(visitor: Visitor) -> None:
+    page = await visitor.visit("/signup")
+    assert not re.search(r"data-work|work\.js|name=.work", page.response.text)
