@@ -58,13 +58,21 @@ Visit = Callable[..., Page]
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The development server: its URL. The limits are off, for all tests come from one address."""
-    directory, port = tmp_path_factory.mktemp("site"), free_port()
+    with serving(tmp_path_factory.mktemp("site")) as url:
+        yield url
+
+
+@contextmanager
+def serving(directory: Path, **settings: str) -> Iterator[str]:
+    """A development server with these settings, and without limits: its URL."""
+    port = free_port()
     environ = {
         "PATH": os.environ["PATH"],
         "BASE_URL": f"http://localhost:{port}",
         "DATABASE_URL": f"sqlite://{directory}/site.sqlite3",
         "SECRET_KEY": PRODUCTION["SECRET_KEY"],
         **dict.fromkeys(LIMITS, "off"),
+        **settings,
     }
     start = shlex.join([sys.executable, "-m", "webapp", "dev", "--port", str(port)])
     process = Process(start, environ, directory / "log")
