@@ -161,11 +161,12 @@ async def test_an_erased_person_leaves_no_trace(
     await ada.post("/signin", wrong_password)
     await ada.visit("/password/forgot")
     await ada.post("/password/forgot", {"email": ADA["email"]})
-    who = (ADA["name"], ADA["email"], NUMBER, subject(operator))
+    operator("change-phone", ADA["email"], OTHER_NUMBER)  # the old number is one of hers too
+    who = (ADA["name"], ADA["email"], NUMBER, OTHER_NUMBER, subject(operator))
     assert ("usage", "key") in traces(database_url, NUMBER)
     told = operator("erase", ADA["email"], "--yes").splitlines()
     assert traces(database_url, *who) == set()
-    assert {"removed 1 accounts", "removed 1 password checks", "removed 1 texts"} <= set(told)
+    assert {"removed 1 accounts", "removed 1 password checks", "removed 2 texts"} <= set(told)
     left = {model._meta.db_table: Rows(database_url).all(f'SELECT * FROM "{model._meta.db_table}"')
             for model in TABLES}  # fmt: skip
     assert {table for table, rows in left.items() if rows} <= {"usage", "oidc_keys", "daily_totals"}
@@ -231,6 +232,7 @@ async def test_another_number_is_given_with_every_way_in_ended(
     assert told.startswith(f"{NUMBER} is {OTHER_NUMBER} now")
     assert (await ada.visit("/account")).step != "account"
     clock.advance(60)
+    await phone.text(NUMBER, "another mobile number")
     assert await sign_in(ada) == 200
     assert (await ada.post("/signin/code", {"code": await phone.code(OTHER_NUMBER)})).verified
 

@@ -1,9 +1,12 @@
 """Removes every trace of a person."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from tortoise.transactions import in_transaction
 
+from webapp.accounts.challenges.links import Link
+from webapp.accounts.challenges.verifications import Verification
 from webapp.accounts.events import AccountEvent
 from webapp.accounts.history.events import PhoneEvent, phone_key
 from webapp.accounts.journeys.site import Site
@@ -22,8 +25,9 @@ from webapp.operate.records import belongings
 async def erase(site: Site, user: User) -> dict[str, int]:
     """Remove the account and all that names its person: how many rows of each kind.
 
-    Applications hear of it as if the person had deleted the account. What goes by the number alone
-    (texts to it, what limits count for it) stays where another account has the same number.
+    Applications hear of it as if the person had deleted the account. What goes by a number alone
+    (texts to it, what limits count for it) is removed for each number that the account has had a
+    code for, unless another account has the same one.
     """
     async with in_transaction():
         locked = await users.get_for_update(user.id)
@@ -41,25 +45,35 @@ async def erase(site: Site, user: User) -> dict[str, int]:
 async def _loose_rows(site: Site, user: User) -> list[tuple[str, Any]]:
     """Rows that name the person and do not refer to the account."""
     secret, folded = site.secret_key, emails.fold(user.email)
-    found = [
+    linked = await Link.filter(user_id=user.id).values_list("address", flat=True)
+    addresses = {user.email, *await _only_theirs(user, "email", linked)}
+    proven = await Verification.filter(user_id=user.id).values_list("phone", flat=True)
+    phones = await _only_theirs(user, "phone", [user.phone, *proven])
+    texts = OutboxMessage.filter(channel=MessageChannel.TEXT, to__in=phones)
+    mails = OutboxMessage.filter(channel=MessageChannel.EMAIL, to__in=addresses)
+    webhooks = OutboxMessage.filter(channel=MessageChannel.WEBHOOK, body__contains=user.subject)
+    for phone in phones:
+        await run("DELETE FROM attempts WHERE phone = $1", phone)  # the release before wrote it
+    return [
         ("password checks", PasswordCheck.filter(key=password_checks.key_of(folded, secret))),
         ("link requests", LinkRequest.filter(key=link_requests.key_of(folded, secret))),
-        ("emails", OutboxMessage.filter(channel=MessageChannel.EMAIL, to=user.email)),
-        ("events", OutboxMessage.filter(
-            channel=MessageChannel.WEBHOOK, body__contains=user.subject
+        ("emails", mails),
+        ("texts", texts),
+        ("events for applications", webhooks),
+        ("counts of the phone", uses(phones)),
+        ("events of the phone", PhoneEvent.filter(
+            phone_key__in=[phone_key(phone, secret) for phone in phones]
         )),
     ]  # fmt: skip
-    if await User.filter(phone=user.phone).exclude(id=user.id).exists():
-        return found
-    await run("DELETE FROM attempts WHERE phone = $1", user.phone)  # the release before wrote it
-    return [
-        *found,
-        ("texts", OutboxMessage.filter(channel=MessageChannel.TEXT, to=user.phone)),
-        ("counts of the phone", uses(user.phone)),
-        ("events of the phone", PhoneEvent.filter(phone_key=phone_key(user.phone, secret))),
-    ]
 
 
-def uses(phone: str) -> Any:
-    """What limits count for a phone: codes sent to it, and wrong codes entered."""
-    return Usage.filter(key__in=[f"{scope} {phone}" for scope in (Scope.PHONE, Scope.CHECKS)])
+async def _only_theirs(user: User, column: str, values: Any) -> set[str]:
+    """Those of ``values`` that no other account has in this column."""
+    others = User.filter(**{f"{column}__in": list(values)}).exclude(id=user.id)
+    return set(values) - set(await others.values_list(column, flat=True))
+
+
+def uses(numbers: Iterable[str]) -> Any:
+    """What limits count for phones: codes sent to them, and wrong codes entered."""
+    scopes = (Scope.PHONE, Scope.CHECKS)
+    return Usage.filter(key__in=[f"{scope} {phone}" for phone in numbers for scope in scopes])

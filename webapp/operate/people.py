@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import structlog
 from tortoise.transactions import in_transaction
 
-from webapp.accounts.events import AccountEvent
+from webapp.accounts.journeys.change_phone import give_number
 from webapp.accounts.journeys.end_access import end_access
 from webapp.accounts.journeys.site import Site
 from webapp.accounts.people import emails, phones, users
@@ -96,7 +96,7 @@ async def unlock(operator: Operator, who: str) -> AsyncIterator[str]:
     user = await find(who)
     key = password_checks.key_of(emails.fold(user.email), operator.site.secret_key)
     await password_checks.forget(key)
-    await erasure.uses(user.phone).delete()
+    await erasure.uses([user.phone]).delete()
     operator.note("people_unlocked", user=user.id)
     yield "unlocked: password, codes and texts of today count from none"
 
@@ -104,7 +104,7 @@ async def unlock(operator: Operator, who: str) -> AsyncIterator[str]:
 async def change_phone(operator: Operator, who: str, number: str) -> AsyncIterator[str]:
     """Give a verified account another number, whose owner the operator has made sure of.
 
-    As when the person changes it, every way in ends, and applications hear of it.
+    As when the person changes it, the old number and applications are told. Every way in ends.
     """
     site, user = operator.site, await find(who)
     phone = read_phone(number, site.countries)
@@ -114,12 +114,8 @@ async def change_phone(operator: Operator, who: str, number: str) -> AsyncIterat
             raise CommandError(
                 "not verified: the person changes the number on the page for the code"
             )
-        columns = {"phone": phone.e164, "country": phone.country, "vendor_account": ""}
-        await users.change(locked, columns)
+        await give_number(site, locked, phone)
         await end_access(site, locked)
-        changed = await users.get_for_update(user.id)
-        assert changed  # noqa: S101 - it is locked
-        await site.events.write(AccountEvent.UPDATED, changed, site.clock())
     operator.note("people_phone_changed", user=user.id)
     yield f"{user.phone} is {phone.e164} now; signed out everywhere"
 
