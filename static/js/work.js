@@ -4,7 +4,8 @@
 const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 const bytes = (text) => Uint8Array.from(text.match(/../g), (pair) => parseInt(pair, 16));
 
-const solve = async ({ nonce, salt, cost, keyLength, keyPrefix }) => {
+/** The counter and key that answer these parameters of a challenge. */
+export const solve = async ({ nonce, salt, cost, keyLength, keyPrefix }) => {
   const password = new Uint8Array([...bytes(nonce), 0, 0, 0, 0]);
   const view = new DataView(password.buffer, password.length - 4);
   const how = { name: "PBKDF2", hash: "SHA-256", salt: bytes(salt), iterations: cost };

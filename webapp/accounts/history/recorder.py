@@ -127,10 +127,13 @@ class History:
     def _rows(self, batch: dict[Happening, Times]) -> tuple[list[NewEvent], dict[Total, Sum]]:
         rows: list[NewEvent] = []
         sums: dict[Total, Sum] = {}
+        places = {"": ("", "")}
         for happening, times in batch.items():
             reason, phone, channel, country, detail, kept, at = happening
-            prefix = phones.dialling_prefix(phone) if phone else ""
-            country = phones.country_of(phone) if phone else country or phones.UNKNOWN_COUNTRY
+            if phone not in places:  # most phones have several events in a batch
+                places[phone] = phones.country_of(phone), phones.dialling_prefix(phone)
+            place, prefix = places[phone]
+            country = place or country or phones.UNKNOWN_COUNTRY
             total = Total(at.date(), country, channel, reason)
             events.add_to(sums, total, Sum(times.count, times.money))
             if kept:
