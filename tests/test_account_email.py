@@ -10,7 +10,7 @@ from tests.conftest import Clock
 from tests.people import ADA, NUMBER, OTHER_NUMBER, PASSWORD, sign_up, verify
 from tests.phone import Phone
 from tests.rows import Rows
-from tests.test_account import BOTH_WAYS, LATER, ON_SQLITE, browser
+from tests.test_account import BOTH_WAYS, LATER, ON_SQLITE, browser, until_delivered
 from tests.visitor import Page, Visitor
 from webapp.accounts.people.users import User
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.environ(RESENDS_PER_IP="off")
 @pytest.fixture
 async def ada(ada: Visitor, app: Starlette, clock: Clock) -> Visitor:
     """Ada, whose email address is confirmed; what she was sent before is delivered."""
-    await app.state.outbox.deliver()
+    await until_delivered(app)
     await User.all().update(email_confirmed_at=clock())
     clock.advance(LATER)
     return ada
@@ -89,7 +89,7 @@ async def test_a_wrong_password_sends_nothing(ada: Visitor, app: Starlette, phon
     page = await ask(ada, current="not my password")
     assert (page.status, set(page.errors)) == (422, {"current"})
     assert page.html.css_first(f"[name=email][value='{NEW}']"), "what was typed is kept"
-    await app.state.outbox.deliver()
+    await until_delivered(app)
     assert await phone.texts(NEW) == []
 
 
@@ -105,7 +105,7 @@ async def test_a_taken_address_is_told_to_its_mailbox_alone(
     with browser(ada) as other:
         await sign_up(other, email=NEW, phone="07400 123457")
         assert (await verify(other, phone, OTHER_NUMBER)).verified
-    await app.state.outbox.deliver()
+    await until_delivered(app)
     page = await ask(ada)
     assert "emailed a link to the new address" in page.text
     path = await link(phone)

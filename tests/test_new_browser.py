@@ -6,7 +6,14 @@ from starlette.applications import Starlette
 from tests.conftest import Clock
 from tests.people import ADA, NUMBER, sign_up, verify
 from tests.phone import Phone
-from tests.test_account import BOTH_WAYS, TEN_MINUTES, browser, change_password, sign_in
+from tests.test_account import (
+    BOTH_WAYS,
+    TEN_MINUTES,
+    browser,
+    change_password,
+    sign_in,
+    until_delivered,
+)
 from tests.test_account import NEW_PASSWORD as NEW
 from tests.visitor import Visitor
 from webapp.accounts.people.remembered_browsers import RememberedBrowser
@@ -20,7 +27,7 @@ pytestmark = pytest.mark.environ(OUTBOX_IN_WEB="0")
 @pytest.fixture
 async def ada(ada: Visitor, app: Starlette, clock: Clock) -> Visitor:
     """Ada, whose email address is confirmed."""
-    await app.state.outbox.deliver()
+    await until_delivered(app)
     await User.all().update(email_confirmed_at=clock())
     clock.advance(TEN_MINUTES)
     return ada
@@ -28,7 +35,7 @@ async def ada(ada: Visitor, app: Starlette, clock: Clock) -> Visitor:
 
 async def told(app: Starlette, phone: Phone) -> list[str]:
     """What the person was told of new sign-ins."""
-    await app.state.outbox.deliver()
+    await until_delivered(app)
     bodies = [email.body for email in await phone.texts(EMAIL)]
     return [body for body in bodies if "signed in to your account" in body]
 
