@@ -10,6 +10,7 @@ from tortoise.transactions import in_transaction
 
 from webapp.accounts.journeys.change_phone import give_number
 from webapp.accounts.journeys.end_access import end_access
+from webapp.accounts.journeys.prove_phone import PhoneFull
 from webapp.accounts.journeys.site import Site
 from webapp.accounts.people import emails, phones, users
 from webapp.accounts.people.users import User
@@ -114,7 +115,10 @@ async def change_phone(operator: Operator, who: str, number: str) -> AsyncIterat
             raise CommandError(
                 "not verified: the person changes the number on the page for the code"
             )
-        await give_number(site, locked, phone)
+        try:
+            await give_number(site, locked, phone)
+        except PhoneFull as full:
+            raise CommandError(f"{phone.e164} has as many accounts as ACCOUNTS_PER_PHONE") from full
         await end_access(site, locked)
     operator.note("people_phone_changed", user=user.id)
     yield f"{user.phone} is {phone.e164} now; signed out everywhere"

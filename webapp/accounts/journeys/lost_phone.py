@@ -71,10 +71,14 @@ class Opened(NamedTuple):
 async def make_recovery_code(site: Site, owner: Owner) -> str:
     """A recovery code for the account, in place of any former one. It is shown once and not kept.
 
-    Raises ``ChangedElsewhere``. The person proved lately who they are.
+    Of two requests at once one gets a code, since the answer that a browser shows last need not be
+    that of the code which was saved last. Raises ``ChangedElsewhere``. The person proved lately who
+    they are.
     """
     code = recovery_codes.new_code()
     async with changing(site, owner, "", always=False) as change:
+        if change.user.recovery_code_hash != owner.user.recovery_code_hash:
+            raise ChangedElsewhere
         await users.change(change.user, {"recovery_code_hash": recovery_codes.hash_of(code)})
         await tell(site, change.user, Notice.RECOVERY_CODE_MADE)
     return code
