@@ -64,9 +64,13 @@ class Postgres:
             account = pwd.getpwnam(self.user)
             os.chown(self.directory, account.pw_uid, account.pw_gid)
         self.binaries = self._reachable(binaries)
+        self._fill()
+        self.start()
+
+    def _fill(self) -> None:
+        """Make the files of the data."""
         self._run("initdb", "--auth=trust", "--encoding=utf8", "--no-sync", "-U", "postgres",
                   "-D", str(self.data))  # fmt: skip
-        self.start()
 
     def _reachable(self, binaries: Path) -> Path:
         """The programs, copied with their libraries where they would not run as they lie.
@@ -164,6 +168,18 @@ class Postgres:
         name = f"test_{uuid4().hex}"
         yield self.create(name, template=template)
         self.drop(name)
+
+
+class Standby(Postgres):
+    """A copy of a server that follows it and takes no writes."""
+
+    def __init__(self, primary: Postgres) -> None:
+        self.primary = primary
+        super().__init__(primary.binaries)
+
+    def _fill(self) -> None:
+        source = ["-h", "127.0.0.1", "-p", str(self.primary.port), "-U", "postgres"]
+        self._run("pg_basebackup", *source, "-D", str(self.data), "-R", "--checkpoint=fast")
 
 
 # Ids begin again too. For tables of a few rows this costs 2 ms of a processor, TRUNCATE, which

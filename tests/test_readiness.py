@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from tests import postgres as pg
 from webapp.database import Database
 from webapp.web.readiness import KEPT_FOR, Readiness
 
@@ -66,5 +67,30 @@ async def test_a_database_that_takes_no_writes_is_not_ready(
         else:
             await there.connection.execute_query("SET default_transaction_read_only = on")
         assert await there.ready() is False
+    finally:
+        await there.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+async def test_a_standby_is_not_ready_and_is_passed_over_for_one_that_takes_writes(
+    postgres: pg.Postgres, database_url: str
+) -> None:
+    standby = pg.Standby(postgres)
+    try:
+        there = database_url.replace(str(postgres.port), str(standby.port))
+        assert await is_ready(there) is False
+        both = f"127.0.0.1:{standby.port},127.0.0.1:{postgres.port}"
+        several = database_url.replace(f"127.0.0.1:{postgres.port}", both)
+        assert await is_ready(f"{several}?target_session_attrs=read-write") is True
+    finally:
+        standby.close()
+
+
+async def is_ready(url: str) -> bool:
+    there = Database(url)
+    await there.open()
+    try:
+        return await there.ready()
     finally:
         await there.close()
