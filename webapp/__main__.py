@@ -150,7 +150,7 @@ async def people(settings: Settings, *, options: argparse.Namespace) -> int:
     logs.configure(settings.log_format, secret=settings.secret_key, stream=sys.stderr)
     operator = Operator(os.environ.get("USER") or "unknown", state.site)
     try:
-        async with _database(settings, options.action):
+        async with _database(settings, options.action, statement_timeout=None):
             async for line in ACTIONS[options.action](operator, **given):
                 print(line)
     except CommandError as error:

@@ -43,7 +43,7 @@ def _add_people(parser: ArgumentParser) -> None:
         "show": "what happened to one person",
         "erase": "remove every trace of a person",
         "sign-out": "end every session of a person",
-        "unlock": "lift the pauses after wrong passwords, wrong codes and many texts",
+        "unlock": "lift the pauses after wrong passwords, wrong codes, many texts and emails",
         "change-phone": "give a person another number, whose owner you have made sure of",
     }.items():
         action = actions.add_parser(name, help=words)

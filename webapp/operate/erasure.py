@@ -10,7 +10,7 @@ from webapp.accounts.challenges.verifications import Verification
 from webapp.accounts.events import AccountEvent
 from webapp.accounts.history.events import PhoneEvent, phone_key
 from webapp.accounts.journeys.site import Site
-from webapp.accounts.people import emails, users
+from webapp.accounts.people import emails
 from webapp.accounts.people.users import User
 from webapp.accounts.policy import link_requests, password_checks
 from webapp.accounts.policy.link_requests import LinkRequest
@@ -18,7 +18,7 @@ from webapp.accounts.policy.password_checks import PasswordCheck
 from webapp.accounts.policy.usage import Scope, Usage
 from webapp.accounts.sending.outbox import MessageChannel, OutboxMessage
 from webapp.accounts.statements import run
-from webapp.operate import CommandError
+from webapp.operate.lookup import lock
 from webapp.operate.records import belongings
 
 
@@ -30,9 +30,7 @@ async def erase(site: Site, user: User) -> dict[str, int]:
     code for, unless another account has the same one.
     """
     async with in_transaction():
-        locked = await users.get_for_update(user.id)
-        if locked is None:
-            raise CommandError("the account is gone meanwhile")
+        locked = await lock(user)
         removed = {name: await rows.count() for name, rows in belongings(locked)}
         for name, rows in await _loose_rows(site, locked):
             removed[name] = await rows.delete()
@@ -44,7 +42,7 @@ async def erase(site: Site, user: User) -> dict[str, int]:
 
 async def _loose_rows(site: Site, user: User) -> list[tuple[str, Any]]:
     """Rows that name the person and do not refer to the account."""
-    secret, folded = site.secret_key, emails.fold(user.email)
+    passwords, links = email_counts(site, user)
     linked = await Link.filter(user_id=user.id).values_list("address", flat=True)
     addresses = {user.email, *await _only_theirs(user, "email", linked)}
     proven = await Verification.filter(user_id=user.id).values_list("phone", flat=True)
@@ -55,14 +53,14 @@ async def _loose_rows(site: Site, user: User) -> list[tuple[str, Any]]:
     for phone in phones:
         await run("DELETE FROM attempts WHERE phone = $1", phone)  # the release before wrote it
     return [
-        ("password checks", PasswordCheck.filter(key=password_checks.key_of(folded, secret))),
-        ("link requests", LinkRequest.filter(key=link_requests.key_of(folded, secret))),
+        ("password checks", passwords),
+        ("link requests", links),
         ("emails", mails),
         ("texts", texts),
         ("events for applications", webhooks),
         ("counts of the phone", uses(phones)),
         ("events of the phone", PhoneEvent.filter(
-            phone_key__in=[phone_key(phone, secret) for phone in phones]
+            phone_key__in=[phone_key(phone, site.secret_key) for phone in phones]
         )),
     ]  # fmt: skip
 
@@ -71,6 +69,15 @@ async def _only_theirs(user: User, column: str, values: Any) -> set[str]:
     """Those of ``values`` that no other account has in this column."""
     others = User.filter(**{f"{column}__in": list(values)}).exclude(id=user.id)
     return set(values) - set(await others.values_list(column, flat=True))
+
+
+def email_counts(site: Site, user: User) -> tuple[Any, Any]:
+    """What is counted for the email: wrong passwords, and links that were asked for."""
+    folded, secret = emails.fold(user.email), site.secret_key
+    return (
+        PasswordCheck.filter(key=password_checks.key_of(folded, secret)),
+        LinkRequest.filter(key=link_requests.key_of(folded, secret)),
+    )
 
 
 def uses(numbers: Iterable[str]) -> Any:

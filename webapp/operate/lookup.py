@@ -2,7 +2,7 @@
 
 import re
 
-from webapp.accounts.people import emails
+from webapp.accounts.people import emails, users
 from webapp.accounts.people.users import User
 from webapp.operate import CommandError
 from webapp.operate.story import read_number
@@ -21,6 +21,17 @@ async def find(who: str) -> User:
     if len(found) == 1:
         return found[0]
     raise CommandError("\n".join([f"{len(found) or 'no'} accounts: {who}", *map(described, found)]))
+
+
+async def lock(user: User) -> User:
+    """The account as it is now, locked until the transaction that is open here ends.
+
+    Nobody signs in to it meanwhile. Raises ``CommandError`` where it is gone.
+    """
+    locked = await users.get_for_update(user.id)
+    if locked is None:
+        raise CommandError("the account is gone meanwhile")
+    return locked
 
 
 def described(user: User) -> str:

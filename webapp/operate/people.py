@@ -12,11 +12,10 @@ from webapp.accounts.journeys.change_phone import give_number
 from webapp.accounts.journeys.end_access import end_access
 from webapp.accounts.journeys.prove_phone import PhoneFull
 from webapp.accounts.journeys.site import Site
-from webapp.accounts.people import emails, phones, users
+from webapp.accounts.people import phones
 from webapp.accounts.people.users import User
-from webapp.accounts.policy import password_checks
 from webapp.operate import CommandError, erasure, records
-from webapp.operate.lookup import find
+from webapp.operate.lookup import find, lock
 
 log = structlog.get_logger(__name__)
 PAGE = 500  # accounts that are read at a time
@@ -87,19 +86,18 @@ async def sign_out(operator: Operator, who: str) -> AsyncIterator[str]:
     """End every session of a person, and forget the browsers that need no code."""
     user = await find(who)
     async with in_transaction():
-        await end_access(operator.site, user)
+        await end_access(operator.site, await lock(user))
     operator.note("people_signed_out", user=user.id)
     yield "signed out everywhere; a browser needs a code again, and links sent before end"
 
 
 async def unlock(operator: Operator, who: str) -> AsyncIterator[str]:
-    """Lift the pauses that wrong passwords, wrong codes and many texts have earned a person."""
+    """Lift the pauses that wrong passwords, wrong codes, many texts and emails earned a person."""
     user = await find(who)
-    key = password_checks.key_of(emails.fold(user.email), operator.site.secret_key)
-    await password_checks.forget(key)
-    await erasure.uses([user.phone]).delete()
+    for counted in (*erasure.email_counts(operator.site, user), erasure.uses([user.phone])):
+        await counted.delete()
     operator.note("people_unlocked", user=user.id)
-    yield "unlocked: password, codes and texts of today count from none"
+    yield "unlocked: passwords, codes, texts and emailed links of today count from none"
 
 
 async def change_phone(operator: Operator, who: str, number: str) -> AsyncIterator[str]:
@@ -110,8 +108,8 @@ async def change_phone(operator: Operator, who: str, number: str) -> AsyncIterat
     site, user = operator.site, await find(who)
     phone = read_phone(number, site.countries)
     async with in_transaction():
-        locked = await users.get_for_update(user.id)
-        if locked is None or locked.verified_at is None:
+        locked = await lock(user)
+        if locked.verified_at is None:
             raise CommandError(
                 "not verified: the person changes the number on the page for the code"
             )
