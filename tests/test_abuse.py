@@ -70,8 +70,11 @@ class Stranger:
 
     async def sign_up(self, **changes: str) -> int:
         """The answer's status: 303 leads on to the code."""
-        answers = ADA | {"email": self.email, "phone": self.number} | changes
-        return (await self.post("/signup", **answers)).status_code
+        return (await self.post("/signup", **self.answers() | changes)).status_code
+
+    def answers(self) -> dict[str, str]:
+        """What this stranger types into the form."""
+        return ADA | {"email": self.email, "phone": self.number}
 
     async def resend(self) -> int:
         return (await self.post("/verification/resend")).status_code

@@ -26,6 +26,8 @@ from webapp.accounts.history.recorder import History, writing
 from webapp.accounts.journeys import lost_phone
 from webapp.accounts.journeys.site import Site
 from webapp.accounts.people.passwords import Hasher
+from webapp.accounts.policy.money import Allowance, Money
+from webapp.accounts.policy.prices import Prices
 from webapp.accounts.policy.rules import (
     ANSWERS_PER_SESSION,
     BROWSER_REMEMBERED,
@@ -187,20 +189,24 @@ def _assemble(
     async def make_due_phone_changes(_: datetime) -> bool:
         return await lost_phone.make_due(state.site)
 
+    money = _money(settings, state.providers, ports.clock)
     state.outbox = Outbox(
-        _carriers(state.providers, spending, state.history),
+        _carriers(state.providers, spending, money, state.history),
         ports.clock,
         (partial(purge, sessions=session_life), clients_purge.purge, make_due_phone_changes),
     )
+    events = Webhooks(state.outbox) if settings.webhook_url else Unheard()
+    money.events = events
     state.site = Site(
         verifier=state.providers.verifier,
         outbox=state.outbox,
         emails=_email_writer(settings, templates),
-        events=Webhooks(state.outbox) if settings.webhook_url else Unheard(),
+        events=events,
         history=state.history,
         hasher=Hasher(hash_threads(settings)),
         breaches=state.providers.passwords,
         spending=spending,
+        money=money,
         accounts_per_phone=settings.accounts_per_phone,
         work=WorkPolicy(ChallengeWhen(settings.challenge), fewest(settings.signups_per_ip)),
         session_life=session_life,
@@ -232,11 +238,17 @@ def _email_writer(settings: Settings, templates: Templates) -> EmailWriter | Non
     return EmailWriter(templates.html, settings.base_url) if settings.smtp_url else None
 
 
+def _money(settings: Settings, providers: Providers, clock: Callable[[], datetime]) -> Money:
+    allowance = Allowance(settings.spend_per_hour, settings.spend_per_day)
+    prices = Prices(settings.prices, providers.price_list, settings.spend_currency, clock)
+    return Money(allowance, prices, Unheard())
+
+
 def _carriers(
-    providers: Providers, spending: SpendingLimits, history: History
+    providers: Providers, spending: SpendingLimits, money: Money, history: History
 ) -> dict[MessageChannel, Carrier]:
     carriers: dict[MessageChannel, Carrier] = {
-        MessageChannel.TEXT: TextCarrier(providers.messengers, spending, history)
+        MessageChannel.TEXT: TextCarrier(providers.messengers, spending, money, history)
     }
     if providers.mailer:
         carriers[MessageChannel.EMAIL] = EmailCarrier(providers.mailer)

@@ -32,6 +32,7 @@ MODELS = [  # the modules that have a table each
     "webapp.accounts.history.totals",
     "webapp.accounts.policy.blocks",
     "webapp.accounts.policy.usage",
+    "webapp.accounts.policy.prices",
     "webapp.accounts.policy.password_checks",
     "webapp.accounts.policy.link_requests",
     "webapp.accounts.sending.outbox",

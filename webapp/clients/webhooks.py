@@ -1,10 +1,11 @@
 """Webhooks: events of an account, told to the owner's application by the outbox."""
 
 import json
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from webapp.accounts.events import AccountEvent
+from webapp.accounts.events import AccountEvent, SiteEvent
 from webapp.accounts.people.users import User
 from webapp.accounts.sending.carriers import Carrier, RetryPolicy
 from webapp.accounts.sending.delivery import Outbox
@@ -27,10 +28,15 @@ class Webhooks:
         body = payload(event, data(event, user), at)
         await self._outbox.write(MessageChannel.WEBHOOK, to="", subject=event.value, body=body)
 
+    async def warn(self, event: SiteEvent, about: Mapping[str, Any], at: datetime) -> None:
+        """The same for what is about no person."""
+        body = payload(event, about, at)
+        await self._outbox.write(MessageChannel.WEBHOOK, to="", subject=event.value, body=body)
 
-def payload(event: str, about: dict[str, Any], at: datetime) -> str:
+
+def payload(event: str, about: Mapping[str, Any], at: datetime) -> str:
     """The body of an event. Its type is its version: another meaning is another type."""
-    return json.dumps({"type": event, "timestamp": at.isoformat(), "data": about})
+    return json.dumps({"type": event, "timestamp": at.isoformat(), "data": dict(about)})
 
 
 def data(event: AccountEvent, user: User) -> dict[str, Any]:

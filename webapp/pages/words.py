@@ -95,6 +95,7 @@ LIMITS: Mapping[type[LimitExceeded], str] = {
     rules.AddressShareSpent: f"Too many codes were asked for from your network and not entered. "
     f"{KEPT}: try again in {{wait}}",
     rules.BudgetSpent: f"We cannot send codes just now. {KEPT}: try again in {{wait}}",
+    rules.SpendReached: f"We cannot send codes just now. {KEPT}: try again in {{wait}}",
     rules.ChangesSpent: "You have changed the number as often as we allow. "
     "Use the last one, or start again",
     rules.NumbersSpent: "You have tried as many numbers today as we allow. Try again in {wait}",

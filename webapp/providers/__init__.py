@@ -95,6 +95,21 @@ class Messenger(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Price:
+    """What one text costs."""
+
+    millionths: int  # of the currency
+    currency: str  # ISO 4217
+
+
+class PriceList(Protocol):
+    """Knows what texts cost."""
+
+    async def text_price(self, country: str) -> Price:
+        """The price of a text to ``country`` (ISO 3166). Raises ``ProviderError``."""
+
+
+@dataclass(frozen=True, slots=True)
 class Email:
     """The words of an email, as plain text and as the same in HTML."""
 

@@ -5,14 +5,20 @@ from datetime import datetime
 
 import httpx
 
-from webapp.providers import BreachedPasswords, Mailer, Messenger, Verifier, webhook
+from webapp.providers import BreachedPasswords, Mailer, Messenger, PriceList, Verifier, webhook
 from webapp.providers.authy import Authy
 from webapp.providers.client import Connect, VendorClient
 from webapp.providers.codes import Codes
 from webapp.providers.http import HttpTransport
 from webapp.providers.pwned import NoBreaches, PwnedPasswords
 from webapp.providers.smtp import Dial, SmtpMailer
-from webapp.providers.twilio import Credentials, TwilioMessages, TwilioVerify, UsageTriggers
+from webapp.providers.twilio import (
+    Credentials,
+    TwilioMessages,
+    TwilioPrices,
+    TwilioVerify,
+    UsageTriggers,
+)
 from webapp.providers.vonage import VonageMessages
 from webapp.providers.webhook import WebhookEndpoint
 from webapp.settings import Settings
@@ -87,9 +93,16 @@ class Providers:
             vendor, self._transport, base_url=base_url, clock=self._clock, sleep=self._sleep
         )
 
+    @property
+    def price_list(self) -> PriceList | None:
+        """The list that tells what texts cost, if one of our vendors has one."""
+        if not self._settings.uses_twilio:
+            return None
+        return TwilioPrices(self._client("twilio"), Credentials.from_settings(self._settings))
+
     async def remarks(self) -> list[str]:
         """What is good to know of our accounts at the vendors. Raises nothing."""
-        if "twilio" not in {self._settings.verify_provider, self._settings.messenger}:
+        if not self._settings.uses_twilio:
             return []
         credentials = Credentials.from_settings(self._settings)
         return await UsageTriggers(self._client("twilio"), credentials).remarks()

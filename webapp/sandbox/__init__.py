@@ -15,6 +15,7 @@ from webapp.sandbox.mailbox import Mailbox
 from webapp.sandbox.messages import Messages
 from webapp.sandbox.pages import Pages, Render
 from webapp.sandbox.phone import Inbox
+from webapp.sandbox.prices import Prices
 from webapp.sandbox.pwned import Pwned
 from webapp.sandbox.twin import Twin, application
 from webapp.sandbox.verify import Verify
@@ -22,7 +23,7 @@ from webapp.sandbox.vonage import Vonage
 
 __all__ = ["TWINS", "Sandbox"]
 
-TWINS: tuple[type[Twin], ...] = (Verify, Messages, Account, Authy, Vonage, Pwned)
+TWINS: tuple[type[Twin], ...] = (Verify, Messages, Account, Prices, Authy, Vonage, Pwned)
 
 
 def _utcnow() -> datetime:

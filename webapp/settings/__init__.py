@@ -306,6 +306,25 @@ class Settings:
     sends_per_hour: int | None = setting(
         "texts and calls of the whole site in an hour, or `off`", values.limit, "1000"
     )
+    spend_per_hour: int | None = setting(
+        "money that texts and calls may cost in an hour, in `SPEND_CURRENCY`, or `off`",
+        values.money,
+        "off",
+    )
+    spend_per_day: int | None = setting(
+        "money that texts and calls may cost in 24 hours, in `SPEND_CURRENCY`, or `off`",
+        values.money,
+        "off",
+    )
+    spend_currency: str = setting(
+        "currency of the two and of `PRICES` (ISO 4217)", values.currency, "USD"
+    )
+    prices: Mapping[str, int] = setting(
+        "price of a text by country, `*` for all others, like `TR=0.05,NG=0.11,*=0.06`, in place "
+        "of Twilio's list",
+        values.prices,
+        "",
+    )
     accounts_per_phone: int | None = setting(
         "verified accounts that one number may have, or `0` for any number",
         values.accounts,
@@ -318,6 +337,11 @@ class Settings:
         values.limit,
         "50",
     )
+
+    @property
+    def uses_twilio(self) -> bool:
+        """Whether texts go by a Twilio account."""
+        return bool({"twilio", "sandbox"} & {self.verify_provider, self.messenger})
 
     @classmethod
     def load(cls, environ: Mapping[str, str], *, development: bool = False) -> "Settings":

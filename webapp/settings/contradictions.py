@@ -35,6 +35,9 @@ def _database(settings: "Settings") -> Iterator[tuple[str, str]]:
 def _vendors(settings: "Settings") -> Iterator[tuple[str, str]]:
     if settings.verify_provider == "sandbox" and not settings.development:
         yield "VERIFY_PROVIDER", "sandbox is for development only"
+    limited = settings.spend_per_hour is not None or settings.spend_per_day is not None
+    if limited and not settings.prices and not settings.uses_twilio:
+        yield "PRICES", "is missing: only Twilio has a list of prices to hold the limits against"
     if settings.messenger_fallback == settings.messenger:
         yield "MESSENGER_FALLBACK", "is MESSENGER itself: choose another, or none"
     if settings.whatsapp and settings.verify_provider not in ("twilio", "sandbox"):

@@ -4,6 +4,7 @@ import base64
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from email.policy import SMTP
 
 import limits
@@ -47,6 +48,36 @@ def integer(low: int, high: int) -> Callable[[str], int]:
 def limit(text: str) -> int | None:
     """A number of things that may happen; None where it is switched off."""
     return None if text == "off" else integer(1, MOST)(text)
+
+
+def amount(text: str) -> int:
+    """An amount of money, in millionths."""
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", text):
+        raise ValueError("must be an amount like 25 or 0.05")
+    return int(Decimal(text) * 1_000_000)
+
+
+def money(text: str) -> int | None:
+    """What may be spent, in millionths; None where it is switched off."""
+    return None if text == "off" else amount(text)
+
+
+def currency(text: str) -> str:
+    """The three letters of a currency."""
+    if not re.fullmatch("[A-Z]{3}", text):
+        raise ValueError("must be three letters like USD")
+    return text
+
+
+def prices(text: str) -> dict[str, int]:
+    """Prices in millionths, by country; ``*`` stands for every other one."""
+    read = dict[str, int]()
+    for item in filter(None, re.split(r"[,\s]+", text)):
+        country, _, price = item.partition("=")
+        if country != "*" and country not in SUPPORTED_REGIONS:
+            raise ValueError(f"must read like TR=0.05,*=0.06: no country is {country[:8]}")
+        read[country] = amount(price)
+    return read
 
 
 def accounts(text: str) -> int | None:

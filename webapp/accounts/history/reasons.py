@@ -84,6 +84,7 @@ class Reason(StrEnum):
         "budget or brake ran low, and the address had asked for more codes than were entered",
     )
     LIMIT_BUDGET = "limit_budget", "the site had used its SENDS_PER_HOUR"
+    LIMIT_SPEND = "limit_spend", "texts had cost SPEND_PER_HOUR or SPEND_PER_DAY"
     LIMIT_CHANGES = "limit_changes", "the number was changed as often as one sign-up may"
     LIMIT_NUMBERS = "limit_numbers", "the account tried as many numbers today as it may"
     LIMIT_EMAIL_COOLING_DOWN = "limit_email_cooling_down", "an email was sent moments before"
@@ -144,6 +145,7 @@ REASONS: Mapping[type[Exception], Reason] = {
     rules.PrefixBraked: Reason.LIMIT_PREFIX,
     rules.AddressShareSpent: Reason.LIMIT_ADDRESS,
     rules.BudgetSpent: Reason.LIMIT_BUDGET,
+    rules.SpendReached: Reason.LIMIT_SPEND,
     rules.ChangesSpent: Reason.LIMIT_CHANGES,
     rules.NumbersSpent: Reason.LIMIT_NUMBERS,
     rules.EmailCoolingDown: Reason.LIMIT_EMAIL_COOLING_DOWN,

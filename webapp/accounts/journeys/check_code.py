@@ -99,7 +99,12 @@ async def clear_counts(site: Site, verification: Verification) -> None:
     await limits.forget_checks(verification.phone, verification.checks, since)
     if verification.purpose is Purpose.SIGN_UP:
         await limits.mark_verified(
-            verification.phone, verification.network, site.spending, verification.sends, since
+            verification.phone,
+            verification.network,
+            site.spending,
+            verification.sends,
+            since,
+            costs=site.money.counts,
         )
 
 

@@ -109,7 +109,8 @@ async def send_code(
     except ProviderError as error:
         await _record_failure(site, verification, reserved, error)
         raise
-    site.history.record(Reason.SENT, verification.phone, channel=channel)
+    price = await site.money.price(verification.phone)
+    site.history.record(Reason.SENT, verification.phone, channel=channel, money=price)
     await verifications.record_sent(verification, sent.reference, site.clock())
     if sent.account and sent.account != _vendor_account(user, verification.phone):
         await users.save_vendor_account(user, verification.phone, sent.account)
@@ -129,12 +130,17 @@ async def _reserve(
     try:
         if not unblocked:
             await blocks.refuse(Subject.of_phone(phone), now)
-        if verification.purpose is Purpose.SIGN_UP:
-            return await limits.reserve_send(phone, network, site.spending, now, adapt)
-        return await limits.reserve_known_send(phone, site.spending, now)
+        known = verification.purpose is not Purpose.SIGN_UP
+        money = await site.money.limits(phone, known=known)
+        if known:
+            reserved = await limits.reserve_known_send(phone, site.spending, now, money)
+        else:
+            reserved = await limits.reserve_send(phone, network, site.spending, now, adapt, money)
     except (LimitExceeded, BlockedByOperator):
         await verifications.record_send_failure(verification, now)
         raise
+    await site.money.warn(reserved)
+    return reserved
 
 
 async def _record_failure(

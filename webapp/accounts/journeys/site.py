@@ -12,6 +12,7 @@ from webapp.accounts.challenges.ceremonies import RelyingParty
 from webapp.accounts.events import Events
 from webapp.accounts.history.recorder import History
 from webapp.accounts.people.passwords import Hasher
+from webapp.accounts.policy.money import Money
 from webapp.accounts.policy.rules import RETRY_AFTER, DatabaseAway, SessionLife, SpendingLimits
 from webapp.accounts.policy.work import WorkPolicy
 from webapp.accounts.sending.delivery import Outbox
@@ -37,6 +38,7 @@ class Site:
     hasher: Hasher
     breaches: BreachedPasswords
     spending: SpendingLimits
+    money: Money
     accounts_per_phone: int | None  # verified ones; None: any number
     work: WorkPolicy
     session_life: SessionLife

@@ -3,6 +3,7 @@
 A use is reserved before what it pays for happens, in statements outside of any transaction.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
@@ -21,7 +22,7 @@ from webapp.accounts.policy.rules import (
     PrefixBraked,
     SpendingLimits,
 )
-from webapp.accounts.policy.shares import share_out
+from webapp.accounts.policy.shares import BUDGETS, share_out
 from webapp.accounts.policy.usage import Adapt, Limit, Reservation, Scope, refund
 
 log = structlog.get_logger(__name__)
@@ -33,13 +34,16 @@ async def reserve_send(
     spending: SpendingLimits,
     now: datetime,
     adapt: Adapt = share_out,
+    money: Sequence[Limit] = (),
 ) -> Reservation:
     """Reserve one code to ``phone``, for a sign-up from ``network``; ``adapt`` is as in ``usage``.
 
-    Raises the ``LimitExceeded`` of the limit it would break.
+    ``money`` are the limits of what it costs. Raises the ``LimitExceeded`` of the one it would
+    break.
     """
+    limits = [*_limits_of_signup(phone, network, spending, costs=bool(money)), *money]
     try:
-        return await usage.reserve(_limits_of_signup(phone, network, spending), now, adapt)
+        return await usage.reserve(limits, now, adapt)
     except PrefixBraked as error:
         prefix, most = dialling_prefix(phone), spending.prefix_brake
         log.warning("prefix_braked", prefix=prefix, unverified=most, seconds=error.seconds)
@@ -52,23 +56,27 @@ async def reserve_send(
         raise
 
 
-async def reserve_known_send(phone: str, spending: SpendingLimits, now: datetime) -> Reservation:
+async def reserve_known_send(
+    phone: str, spending: SpendingLimits, now: datetime, money: Sequence[Limit] = ()
+) -> Reservation:
     """Reserve one code to ``phone``, for somebody who entered the password of their account.
 
     Strangers who brake the prefix or use up their part of the budget shut nobody out of their
     account. Raises ``PhoneSendsSpent`` or ``BudgetSpent``.
     """
     limits = _limits_of_phone(phone, spending) + _limits_of_site(spending.sends_per_hour)
-    return await usage.reserve(limits, now)
+    return await usage.reserve([*limits, *money], now)
 
 
-async def reserve_confirmation(spending: SpendingLimits, now: datetime) -> Reservation:
-    """Reserve one confirmation text. Raises ``BudgetSpent`` while it has to wait.
+async def reserve_confirmation(
+    spending: SpendingLimits, now: datetime, money: Sequence[Limit] = ()
+) -> Reservation:
+    """Reserve one confirmation text. Raises ``LimitExceeded`` while it has to wait.
 
     It may use the whole budget, of which codes leave a part: an attack on the sign-up must not
     silence it.
     """
-    return await usage.reserve(_limits_of_site(spending.sends_per_hour), now)
+    return await usage.reserve([*_limits_of_site(spending.sends_per_hour), *money], now)
 
 
 async def reserve_check(phone: str, now: datetime) -> None:
@@ -92,7 +100,7 @@ async def mark_rejected(reservation: Reservation) -> None:
     It counts against the number and its prefix all the same. Given back, it could be asked for
     without end.
     """
-    await refund(reservation, {Scope.SITE})
+    await refund(reservation, BUDGETS)
 
 
 async def mark_unknown(reservation: Reservation) -> None:
@@ -100,24 +108,35 @@ async def mark_unknown(reservation: Reservation) -> None:
 
     Otherwise a vendor's outage would use up what other people need.
     """
-    await refund(reservation, {Scope.ADDRESS, Scope.PREFIX, Scope.SITE})
+    await refund(reservation, {Scope.ADDRESS, Scope.PREFIX, *BUDGETS})
 
 
 async def mark_verified(
-    phone: str, network: str, spending: SpendingLimits, sends: int, since: datetime
+    phone: str,
+    network: str,
+    spending: SpendingLimits,
+    sends: int,
+    since: datetime,
+    *,
+    costs: bool = False,
 ) -> None:
-    """A sign-up's code, sent ``sends`` times from ``since`` on, was entered: it was no pumping."""
+    """A sign-up's code, sent ``sends`` times from ``since`` on, was entered: it was no pumping.
+
+    ``costs``: whether money was reserved with it.
+    """
     changes = {Scope.ADDRESS: -sends, Scope.PREFIX: -sends, Scope.VERIFIED: 1}
-    limits = _limits_of_signup(phone, network, spending)
+    limits = _limits_of_signup(phone, network, spending, costs=costs)
     uses = {limit: changes[limit.scope] for limit in limits if limit.scope in changes}
     await usage.add(uses, since)
 
 
-def _limits_of_signup(phone: str, network: str, spending: SpendingLimits) -> list[Limit]:
-    """In the order in which people are told of them."""
+def _limits_of_signup(
+    phone: str, network: str, spending: SpendingLimits, *, costs: bool
+) -> list[Limit]:
+    """In the order in which people are told of them; ``costs``: money is shared out by them."""
     most = spending.sends_per_hour_for_signups
     limits = _limits_of_phone(phone, spending)
-    if spending.prefix_brake is None and most is None:
+    if spending.prefix_brake is None and most is None and not costs:
         return limits
     prefix = dialling_prefix(phone)
     limits += [

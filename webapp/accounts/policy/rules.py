@@ -38,6 +38,8 @@ BRAKE_WINDOW = timedelta(hours=1)
 BUDGET_WINDOW = timedelta(hours=1)
 BUDGET_FOR_KNOWN = 0.1  # of the budget, for confirmations and people who entered their password
 
+SPEND_WARNING_FROM = 0.8  # of SPEND_PER_HOUR and SPEND_PER_DAY: then the owner is told
+
 # Spending when the budget or a brake runs low; ``shares`` explains it
 SCARCE_FROM = 0.5  # of what sign-ups may use, or of a prefix's brake
 KEPT_FROM = 0.75  # of what sign-ups may use
@@ -179,6 +181,10 @@ class AddressShareSpent(LimitExceeded):
 
 class BudgetSpent(LimitExceeded):
     """The site's sends for this hour are used up."""
+
+
+class SpendReached(LimitExceeded):
+    """Texts and calls have cost what they may in this hour or day."""
 
 
 class EmailCoolingDown(LimitExceeded):

@@ -8,6 +8,8 @@ counts is what was not entered:
   or as many as were verified there within a day, if that is more.
 - The last quarter is for prefixes in which somebody verified within a day.
 
+Money is shared out like the budget: what counts is whichever of them is used most.
+
 So whoever sends codes to numbers that are not theirs ends their own share, and people who enter
 their codes have one as long as there is any budget.
 """
@@ -23,6 +25,8 @@ from webapp.accounts.policy.rules import (
 )
 from webapp.accounts.policy.usage import Limit, Scope, Used
 
+BUDGETS = (Scope.SITE, Scope.SPEND_HOUR, Scope.SPEND_DAY)
+
 
 def share_out(limits: Sequence[Limit], windows: Sequence[Used]) -> list[Limit]:
     """``limits`` as they hold when their windows hold ``windows``."""
@@ -37,7 +41,7 @@ def _part(limit: Limit, used: int) -> float:
 
 
 def _share(limit: Limit, used: Mapping[Scope, int], parts: Mapping[Scope, float]) -> Limit:
-    site = parts.get(Scope.SITE, 0.0)
+    site = max(parts.get(scope, 0.0) for scope in BUDGETS)
     if limit.scope is Scope.ADDRESS and max(site, parts[Scope.PREFIX]) >= SCARCE_FROM:
         return limit._replace(most=SCARCE_SENDS_PER_ADDRESS)
     if limit.scope is Scope.PREFIX and site >= SCARCE_FROM:

@@ -38,6 +38,9 @@ class Scope(StrEnum):
     PREFIX = "prefix"  # codes sent to a dialling prefix and not entered
     VERIFIED = "verified"  # codes entered for phones of a dialling prefix
     SITE = "site"  # all texts and calls
+    SPEND_HOUR = "spend hour"  # money for texts and calls, in an hour
+    SPEND_DAY = "spend day"  # the same in a day
+    WARNED = "warned"  # that most of the money is spent
     CHECKS = "checks"  # wrong codes entered for a phone
 
 
@@ -106,10 +109,11 @@ class Used(NamedTuple):
 
 
 class Reservation(NamedTuple):
-    """One use of each limit, reserved at ``at``."""
+    """What was reserved of each limit at ``at``, and what its window holds since."""
 
     limits: tuple[Limit, ...]
     at: datetime
+    totals: tuple[int, ...] = ()
 
 
 Adapt = Callable[[Sequence[Limit], Sequence[Used]], Sequence[Limit]]
@@ -137,7 +141,9 @@ async def reserve(
     except LimitExceeded:
         await refund(reservation)
         raise
-    return reservation
+    totals = [pair[1].total + pair[0].takes for pair in zip(limits, windows, strict=True)]
+    kept = [total for limit, total in zip(limits, totals, strict=True) if limit.takes]
+    return reservation._replace(totals=tuple(kept))
 
 
 def _check(limits: Sequence[Limit], windows: Sequence[Used], now: datetime) -> None:

@@ -10,6 +10,7 @@ from webapp.accounts.history.reasons import Reason, reason_of
 from webapp.accounts.history.recorder import History
 from webapp.accounts.policy import blocks, limits, usage
 from webapp.accounts.policy.blocks import BlockedByOperator, Subject
+from webapp.accounts.policy.money import Money
 from webapp.accounts.policy.rules import SpendingLimits
 from webapp.accounts.policy.usage import Reservation
 from webapp.accounts.sending import outbox
@@ -96,9 +97,14 @@ class TextCarrier(Carrier):
     retries = RetryPolicy(final=(InvalidNumber, NotMobile, CountryNotServed, Blocked, OptedOut))
 
     def __init__(
-        self, messengers: Sequence[Messenger], spending: SpendingLimits, history: History
+        self,
+        messengers: Sequence[Messenger],
+        spending: SpendingLimits,
+        money: Money,
+        history: History,
     ) -> None:
-        self._messengers, self._spending, self._history = messengers, spending, history
+        self._messengers, self._history = messengers, history
+        self._spending, self._money = spending, money
 
     async def reserve(self, message: OutboxMessage, now: datetime) -> Reservation:
         try:
@@ -106,7 +112,10 @@ class TextCarrier(Carrier):
         except BlockedByOperator as error:
             self._history.record(error.reason, message.to, channel=NOTICE)
             raise
-        return await limits.reserve_confirmation(self._spending, now)
+        money = await self._money.limits(message.to, known=True)
+        reserved = await limits.reserve_confirmation(self._spending, now, money)
+        await self._money.warn(reserved)
+        return reserved
 
     async def refund(self, reserved: Reservation | None) -> None:
         if reserved:
@@ -135,7 +144,8 @@ class TextCarrier(Carrier):
         except ProviderError as error:
             self._history.record(reason_of(error), message.to, channel=NOTICE, detail=error.code)
             raise
-        self._history.record(Reason.SENT, message.to, channel=NOTICE)
+        price = await self._money.price(message.to)
+        self._history.record(Reason.SENT, message.to, channel=NOTICE, money=price)
         return reference
 
 

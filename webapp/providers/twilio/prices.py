@@ -1,0 +1,29 @@
+"""Twilio's list of prices.
+
+https://www.twilio.com/docs/messaging/api/pricing
+"""
+
+from decimal import Decimal
+
+from webapp.providers import Price
+from webapp.providers.twilio.account import Twilio, read
+
+MILLION = 1_000_000
+
+
+class TwilioPrices(Twilio):
+    """The prices of texts, by country."""
+
+    async def text_price(self, country: str) -> Price:
+        """The dearest carrier's price in ``country`` (ISO 3166). Raises ``ProviderError``."""
+        price: Price = await read(self._dearest(country))
+        return price
+
+    async def _dearest(self, country: str) -> Price:
+        listed = await self._client.pricing.v1.messaging.countries(country).fetch_async()
+        prices = [
+            Decimal(price["current_price"])
+            for carrier in listed.outbound_sms_prices
+            for price in carrier["prices"]
+        ]
+        return Price(int(max(prices) * MILLION), listed.price_unit.upper())
