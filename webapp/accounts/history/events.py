@@ -111,8 +111,3 @@ async def by_prefix(since: datetime, until: datetime) -> list[PrefixRow]:
         until,
     )
     return [PrefixRow(**row) for row in rows]
-
-
-async def forget(phone_key: str) -> int:
-    """Delete the events of one phone: how many there were."""
-    return await PhoneEvent.filter(phone_key=phone_key).delete()
