@@ -1,5 +1,6 @@
 """What an operator blocks gets no text, at once, and is not told why."""
 
+import logging
 import re
 
 import pytest
@@ -8,7 +9,7 @@ from starlette.applications import Starlette
 from tests.conftest import Clock
 from tests.people import ADA, CONFIRMATION, NUMBER, OTHER_NUMBER, PASSWORD, sign_up, verify
 from tests.phone import Phone
-from tests.test_history import reasons_of, story_of
+from tests.test_history import Statements, reasons_of, story_of
 from tests.visitor import Visitor
 from webapp.operate import CommandError, blocks
 from webapp.sandbox import Sandbox
@@ -213,3 +214,17 @@ async def test_the_story_says_that_a_number_is_blocked(
     story = await story_of(app, NUMBER)
     assert "refused: an operator blocked the prefix" in story
     assert "Blocked by prefix:+44740." in story
+
+
+@pytest.mark.environ(OUTBOX_IN_WEB="0")
+async def test_a_journey_looks_blocks_up_in_a_statement_that_it_runs_anyway(
+    visitor: Visitor, phone: Phone, caplog: pytest.LogCaptureFixture
+) -> None:
+    logger, statements = logging.getLogger("tortoise.db_client"), Statements()
+    logger.addHandler(statements)
+    with caplog.at_level(logging.DEBUG, logger.name):
+        await sign_up(visitor)
+        await verify(visitor, phone)
+    logger.removeHandler(statements)
+    [looked_up] = [sql for sql in statements.of_requests if "blocks" in sql]
+    assert "LEFT JOIN users" in looked_up

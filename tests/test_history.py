@@ -19,7 +19,7 @@ from tests.visitor import Visitor
 from webapp import providers
 from webapp.accounts.history import events
 from webapp.accounts.history.reasons import BY_ID, REASONS, Reason
-from webapp.accounts.history.recorder import KEPT_PER_NETWORK, History
+from webapp.accounts.history.recorder import KEPT_PER_NETWORK, History, writing
 from webapp.accounts.history.totals import ALL_DAYS
 from webapp.accounts.policy.rules import LimitExceeded, Throttled
 from webapp.accounts.purge import purge
@@ -198,6 +198,15 @@ async def test_events_wait_while_the_database_is_away_and_lose_nothing(
     rows.all("ALTER TABLE away RENAME TO daily_totals")
     await history.flush()
     assert rows.one("SELECT times FROM phone_events") == 2
+
+
+async def test_a_process_that_is_stopped_writes_its_events_first(
+    app: Starlette, clock: Clock, database_url: str
+) -> None:
+    history = History(SECRET, clock)
+    async with writing(history):
+        history.record(Reason.ASKED, NUMBER)
+    assert Rows(database_url).one("SELECT count(*) FROM phone_events") == 1
 
 
 async def test_events_live_thirty_days_and_totals_for_good(
