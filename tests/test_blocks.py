@@ -226,5 +226,5 @@ async def test_a_journey_looks_blocks_up_in_a_statement_that_it_runs_anyway(
         await sign_up(visitor)
         await verify(visitor, phone)
     logger.removeHandler(statements)
-    [looked_up] = [sql for sql in statements.of_requests if "blocks" in sql]
+    [looked_up] = [sql for sql in statements.of_requests if "FROM blocks" in sql]
     assert "LEFT JOIN users" in looked_up

@@ -147,12 +147,16 @@ class History:
         while not stopping.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), BATCH_EVERY)
-            try:
-                await self.flush()
-            except DATABASE_ERRORS as error:
-                log.warning("history_waits_for_database", error=type(error).__name__)
-            except Exception:
-                log.exception("history_failed")
+            await self._try_to_flush()
+        await self._try_to_flush()
+
+    async def _try_to_flush(self) -> None:
+        try:
+            await self.flush()
+        except DATABASE_ERRORS as error:
+            log.warning("history_waits_for_database", error=type(error).__name__)
+        except Exception:
+            log.exception("history_failed")
 
 
 def _clean(detail: str) -> str:
