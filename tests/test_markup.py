@@ -69,3 +69,16 @@ async def test_while_a_code_is_awaited_confirm_is_the_only_button_of_its_weight(
     for state in ("code", "code-call", "code-wrong", "code-resent"):
         buttons = pages[f"/sandbox/gallery/{state}"].css("main .button")
         assert [button.text() for button in buttons] == ["Confirm"]
+
+
+async def test_whoever_is_signed_in_finds_the_way_out_on_every_page(
+    pages: dict[str, LexborHTMLParser],
+) -> None:
+    own = [name for name in STATES if name.startswith("account") and name != "account-deleted"]
+    assert len(own) > 20
+    without = [
+        name
+        for name in own
+        if not pages[f"/sandbox/gallery/{name}"].css_first("form[action='/signout'] button")
+    ]
+    assert without == []
