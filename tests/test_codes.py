@@ -20,14 +20,19 @@ class Texts:
     def __init__(self) -> None:
         self.texts: list[tuple[str, str]] = []
         self.valid_for: list[timedelta] = []
+        self.came_back: list[str] = []
         self.fault: Exception | None = None
 
-    async def send(self, to: str, body: str, *, valid_for: timedelta) -> str:
+    async def send(self, to: str, body: str, *, valid_for: timedelta, is_code: bool = False) -> str:
         if self.fault:
             raise self.fault
+        assert is_code
         self.texts.append((to, body))
         self.valid_for.append(valid_for)
         return f"SM{len(self.texts)}"
+
+    async def report_success(self, message: str) -> None:
+        self.came_back.append(message)
 
     async def find(self, to: str, body: str, since: datetime) -> str | NotFound:
         raise AssertionError((to, body, since))

@@ -17,7 +17,7 @@ import uvloop
 from webapp import server
 from webapp.accounts.history.recorder import writing
 from webapp.accounts.sending.delivery import delivering
-from webapp.app import create_app
+from webapp.app import Ports, create_app
 from webapp.clients.oidc.keys import Keyring
 from webapp.clock import kept, utcnow
 from webapp.database import Database
@@ -83,7 +83,7 @@ def dev(host: str, port: str | None) -> None:
     settings = Settings.from_environment(development=True, **({"PORT": port} if port else {}))
     listener = server.listen(settings.port, host)
     asyncio.run(migrate(settings))
-    app = create_app(settings)
+    app = create_app(settings, Ports(receipts_by_themselves=True))
     _say(f"\n  Sign up  {settings.base_url}\n  Phone    {settings.base_url}/sandbox/phone\n")
     server.serve(app, listener)
 
@@ -172,7 +172,11 @@ async def worker(settings: Settings) -> int:
     await database.open()
     await log_mismatches(database)
     try:
-        async with kept(state.site.clock), writing(state.history), delivering(state.outbox):
+        async with (
+            kept(state.site.clock),
+            writing(state.history),
+            delivering(state.outbox, state.receipts),
+        ):
             await stopping.wait()
     finally:
         await state.providers.aclose()

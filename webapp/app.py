@@ -45,6 +45,7 @@ from webapp.accounts.sending.carriers import Carrier, EmailCarrier, TextCarrier
 from webapp.accounts.sending.delivery import Outbox, delivering
 from webapp.accounts.sending.emails import EmailWriter
 from webapp.accounts.sending.outbox import MessageChannel
+from webapp.accounts.sending.receipts import Receipts
 from webapp.clients import purge as clients_purge
 from webapp.clients.access import Access
 from webapp.clients.oidc.errors import (
@@ -85,6 +86,7 @@ class Ports:
     clock: Callable[[], datetime] = field(default_factory=DatabaseClock)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep  # before a vendor is asked again
     transport: httpx.AsyncBaseTransport | None = None  # in place of the network to the vendors
+    receipts_by_themselves: bool = False  # whether the sandbox posts its callbacks by itself
     dial: Dial | None = None  # in place of the network to the mail server
 
 
@@ -142,6 +144,8 @@ def _with_sandbox(
     ]
     app = _assemble(with_credentials(settings), ports, [*pages, *table], templates)
     app.state.sandbox = sandbox
+    if ports.receipts_by_themselves:
+        app.state.playing = partial(_play_receipts, sandbox, app)
     return app
 
 
@@ -197,6 +201,7 @@ def _assemble(
     )
     events = Webhooks(state.outbox) if settings.webhook_url else Unheard()
     money.events = events
+    state.receipts = Receipts(state.providers.verifier, state.history, ports.clock)
     state.site = Site(
         verifier=state.providers.verifier,
         outbox=state.outbox,
@@ -305,6 +310,14 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         if not settings.development:
             for work in (log_mismatches(state.database), asyncio.to_thread(state.assets.compress)):
                 stack.callback(asyncio.create_task(work).cancel)
+        if playing := getattr(state, "playing", None):
+            stack.callback(asyncio.create_task(playing()).cancel)
         if settings.outbox_in_web:
-            await stack.enter_async_context(delivering(state.outbox))
+            await stack.enter_async_context(delivering(state.outbox, state.receipts))
         yield
+
+
+async def _play_receipts(sandbox: Any, app: Starlette) -> None:
+    """Development: the simulated network tells us what became of texts."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
+        await sandbox.messages.callbacks.play(client)

@@ -38,7 +38,9 @@ def simulated_hosts(settings: Settings) -> frozenset[str]:
 
 def with_credentials(settings: Settings) -> Settings:
     """``settings`` with the sandbox's credentials in place of a simulated vendor's own settings."""
-    for twin in simulated(settings):
+    stood_in = simulated(settings)
+    settings = replace(settings, simulated=frozenset(twin.name for twin in stood_in))
+    for twin in stood_in:
         if not twin.credentials:
             continue
         own = [one.name for one in fields(settings) if one.name.startswith(f"{twin.name}_")]

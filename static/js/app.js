@@ -202,6 +202,8 @@ const enliven = () => {
   for (const button of document.querySelectorAll("[data-reveal]")) button.hidden = false;
   const step = main?.querySelector("[data-step]:has([data-resend-in])");
   if (step && !step.dataset.started) import("./code.js").then(({ start }) => start(step, say), doWithout);
+  const told = main?.querySelector("[data-delivers]"); // a piece of the step, which follows it
+  if (told) told.closest("[data-step]").dataset.delivery = told.dataset.delivers;
   const form = main?.querySelector("[data-passkey]");
   if (form) import("./passkey.js").then(({ start }) => start(form), doWithout);
   const working = main?.querySelector("form[data-work]");

@@ -34,6 +34,7 @@ from webapp.accounts.policy.rules import (
 )
 from webapp.accounts.policy.usage import Usage, purge_attempts
 from webapp.accounts.sending.outbox import OutboxMessage
+from webapp.accounts.sending.receipts import StoredReceipt
 
 log = structlog.get_logger(__name__)
 BATCH = 500
@@ -66,6 +67,7 @@ async def purge(now: datetime, sessions: SessionLife = SESSION_LIFE) -> dict[str
         "phone_changes": await delete(
             PhoneChange.filter(effective_at__lt=now - PHONE_CHANGES_KEPT)
         ),
+        "receipts": await delete(StoredReceipt.filter(at__lt=now - DAY)),
         "links": await delete(Link.filter(expires_at__lt=now - LINKS_KEPT)),
         "messages": await delete(OutboxMessage.filter(done_at__lt=now - OUTBOX_KEPT))
         + await delete(OutboxMessage.filter(done_at=None, created_at__lt=now - UNDELIVERED_KEPT)),

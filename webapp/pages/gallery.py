@@ -68,6 +68,7 @@ from webapp.providers import (
     Channel,
     CircuitOpen,
     CountryNotServed,
+    DeliveryState,
     InvalidNumber,
     Misconfigured,
     NotMobile,
@@ -217,6 +218,7 @@ SIGNUP = {
     "signup-work": _signup("A proof of work is asked for", TYPED, rules.WorkNeeded(MINUTES)),
     "signup-overloaded": _signup("Too many visitors", TYPED, rules.Overloaded(MINUTES)),
 }
+SENT: dict[str, Any] = {"message": "SM1", "sent_at": NOW}
 CODE = {
     "code": _code("Waiting for the code, cooling down", channels={Channel.SMS}),
     "code-call": _code("A call is offered", **READY),
@@ -247,6 +249,14 @@ CODE = {
     ),
     "code-maybe-sent": _code("Text service fell silent", Unreachable(maybe_sent=True)),
     "code-misconfigured": _code("Text service refuses us", Misconfigured(), **UNSENT),
+    "code-delivered": _code("The network delivered it", **SENT, delivery=DeliveryState.DELIVERED),
+    "code-refused": _code("The network refused it", **SENT, delivery=DeliveryState.FAILED),
+    "code-refused-no-calls": _code(
+        "The network refused it, and there are no calls",
+        channels=frozenset({Channel.SMS}),
+        **SENT,
+        delivery=DeliveryState.FAILED,
+    ),
     "code-expired": _code("Expired", **EXPIRED),
     "code-entered-late": _code("Entered after it expired", CodeExpired(), "123456", **EXPIRED),
     "code-exhausted": _code(
@@ -276,6 +286,9 @@ SIGNIN = {
     "signin-code-wrong": _signin_code("Wrong code", WrongCode(3), "123456", checks=2),
     "signin-code-unsent": _signin_code(
         "Text service down", Unreachable(maybe_sent=False), **UNSENT
+    ),
+    "signin-code-refused": _signin_code(
+        "The network refused it", **SENT, delivery=DeliveryState.FAILED
     ),
     "signin-code-expired": _signin_code("Expired", **EXPIRED),
     "signin-continue": State(

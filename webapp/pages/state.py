@@ -8,6 +8,8 @@ from starlette.requests import Request
 from webapp.accounts.history.recorder import History
 from webapp.accounts.journeys.site import Site
 from webapp.accounts.people.sessions import Browser
+from webapp.accounts.sending.receipts import Receipts
+from webapp.providers import ReceiptReader
 from webapp.web.cookies import TokenCookie
 from webapp.web.readiness import Readiness
 from webapp.web.templates import PageCache
@@ -58,6 +60,14 @@ def browser(request: Request, return_to: str) -> Browser:
 
 def empty_forms(request: Request) -> PageCache:
     return cast(PageCache, request.app.state.empty_forms)
+
+
+def receipt_reader(request: Request) -> ReceiptReader:
+    return cast(ReceiptReader, request.app.state.providers.receipts)
+
+
+def receipts(request: Request) -> Receipts:
+    return cast(Receipts, request.app.state.receipts)
 
 
 def readiness(request: Request) -> Readiness:

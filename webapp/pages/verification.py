@@ -16,7 +16,7 @@ from webapp.accounts.people import phones, sessions
 from webapp.accounts.people.sessions import Visitor
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.rules import LimitExceeded, whole_seconds
-from webapp.pages import account, state
+from webapp.pages import account, delivery, state
 from webapp.pages.step import (
     ACCOUNT,
     VERIFICATION,
@@ -145,7 +145,7 @@ def context(
         "state": verification.status(now),
         "checks_left": verification.checks_left,
         "resend_in": whole_seconds(verification.wait_for_send(now)),
-        "can_call": Channel.CALL in channels and not verification.never_sent,
+        **delivery.context(verification, now, channels),
         "can_whatsapp": Channel.WHATSAPP in channels and not verification.never_sent,
         "notice": notice,
     }

@@ -1,8 +1,9 @@
 """What we need of vendors: the protocols of verifiers and messengers, and how they fail."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import Enum, StrEnum
+from enum import Enum, IntEnum, StrEnum
 from typing import Protocol
 
 
@@ -20,6 +21,43 @@ class Sent:
 
     reference: str  # the vendor's id of this verification; the check names it
     account: str | None = None  # the vendor's id of the person, where it has one (Authy)
+    message: str = ""  # the vendor's id of this one text or call, which its receipts name
+
+
+class DeliveryState(IntEnum):
+    """What the network did with a message. A receipt counts where it says more than the one before.
+
+    Receipts come in any order, and more than once. Some networks report a failure too early, so
+    that a message was delivered is the last word.
+    """
+
+    ON_ITS_WAY = 0
+    FAILED = 1
+    DELIVERED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a vendor says of a message that it took."""
+
+    message: str  # the vendor's id, as in ``Sent.message``
+    state: DeliveryState
+    phone: str = ""  # E.164
+    error: str = ""  # the vendor's code for a failure
+
+
+class ForgedReceipt(Exception):
+    """A callback that does not come from the vendor."""
+
+
+class ReceiptReader(Protocol):
+    """Reads the callbacks by which a vendor tells what became of a message."""
+
+    def read(self, path_secret: str, fields: Mapping[str, str], signature: str) -> Receipt | None:
+        """The receipt in a form post to our hook's URL, which ends in ``path_secret``.
+
+        None where it tells nothing that we know. Raises ``ForgedReceipt``.
+        """
 
 
 class NotFound(Enum):
@@ -42,6 +80,9 @@ class Verifier(Protocol):
 
     name: str  # stored with every verification, which is checked by the verifier that sent it
     channels: frozenset[Channel]
+    # How soon after a send ``receipts`` is worth asking for; None where the vendor calls us back,
+    # or cannot tell.
+    receipts_after: timedelta | None
 
     async def send(
         self,
@@ -61,6 +102,15 @@ class Verifier(Protocol):
     async def check(self, phone: str, *, reference: str, code: str) -> bool:
         """Whether ``code`` is the one that was sent. Raises ``ProviderError`` where unsure."""
 
+    async def receipts(self, since: datetime) -> list[Receipt]:
+        """What became of the codes sent at or after ``since``. Raises ``ProviderError``."""
+
+    async def report_success(self, message: str) -> None:
+        """Tell the vendor that the code of this message came back, where its routing learns by it.
+
+        Raises ``ProviderError``.
+        """
+
     async def examine(self, countries: frozenset[str]) -> list[SetupFault]:
         """Ask the vendor whether we are set up to send to ``countries`` (empty: to all).
 
@@ -73,11 +123,17 @@ class Messenger(Protocol):
 
     name: str  # stored with a text that is not sent by the first messenger
 
-    async def send(self, to: str, body: str, *, valid_for: timedelta) -> str:
+    async def send(self, to: str, body: str, *, valid_for: timedelta, is_code: bool = False) -> str:
         """Text ``body`` to ``to`` (E.164): the vendor's id. Raises ``ProviderError``.
 
         A text that is still in the vendor's queue after ``valid_for`` is not sent, as far as the
-        vendor can do that.
+        vendor can do that. ``is_code`` announces ``report_success``.
+        """
+
+    async def report_success(self, message: str) -> None:
+        """Tell the vendor that the code in this text came back, if it is one of its texts.
+
+        Raises ``ProviderError``.
         """
 
     async def find(self, to: str, body: str, since: datetime) -> str | NotFound:

@@ -1,6 +1,7 @@
 """Authy's legacy API sends and checks one-time codes, for those who still have a key."""
 
 import re
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -17,6 +18,7 @@ from webapp.providers import (
     NotMobile,
     OptedOut,
     ProviderError,
+    Receipt,
     Sent,
     SetupFault,
     TooManySends,
@@ -77,6 +79,7 @@ class Authy:
 
     name = "authy"
     channels = frozenset({Channel.SMS, Channel.CALL})
+    receipts_after: timedelta | None = None
 
     def __init__(self, vendor: VendorClient, api_key: str) -> None:
         self._vendor = vendor
@@ -117,6 +120,13 @@ class Authy:
         if answer.get("token") == "is valid":
             return True
         raise unreadable("authy", "token")
+
+    async def receipts(self, since: datetime) -> list[Receipt]:  # noqa: ARG002
+        """None: Authy tells nothing of them."""
+        return []
+
+    async def report_success(self, message: str) -> None:
+        """Nothing to tell: Authy checks its codes itself."""
 
     async def examine(self, countries: frozenset[str]) -> list[SetupFault]:  # noqa: ARG002
         """Whether the key is good."""

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from webapp.providers import Channel, Gone, Messenger, ProviderError, Sent, SetupFault
+from webapp.providers import Channel, Gone, Messenger, ProviderError, Receipt, Sent, SetupFault
 from webapp.providers.failover import send_by_first_up
 
 LIFETIME = timedelta(minutes=10)  # NIST SP 800-63B-4 allows 10 minutes for a code by phone
@@ -28,6 +28,7 @@ class Codes:
 
     name = "codes"
     channels = frozenset({Channel.SMS})
+    receipts_after: timedelta | None = None
 
     def __init__(
         self,
@@ -61,13 +62,17 @@ class Codes:
         challenge = reference if reference and alive else self._challenge()
         try:
             body = self._compose(self._code(challenge, phone))
-            await send_by_first_up(
-                self._messengers, phone, body, valid_for=self._life_left(challenge)
+            message = await send_by_first_up(
+                self._messengers,
+                phone,
+                body,
+                valid_for=self._life_left(challenge),
+                is_code=True,
             )
         except ProviderError as error:
             error.reference = challenge  # if the text arrives after all, its code works
             raise
-        return Sent(reference=challenge)
+        return Sent(reference=challenge, message=message)
 
     async def check(self, phone: str, *, reference: str, code: str) -> bool:
         """Whether ``code`` belongs to ``reference``. Raises ``Gone`` after 10 minutes.
@@ -78,6 +83,15 @@ class Codes:
             raise Gone("codes: expired")
         right = self._code(reference, phone).encode()
         return hmac.compare_digest(right, code.encode(errors="replace"))
+
+    async def receipts(self, since: datetime) -> list[Receipt]:  # noqa: ARG002
+        """None: the messenger's vendor calls us back."""
+        return []
+
+    async def report_success(self, message: str) -> None:
+        """Tell the messengers, of which one knows the message. Raises ``ProviderError``."""
+        for messenger in self._messengers:
+            await messenger.report_success(message)
 
     async def examine(self, countries: frozenset[str]) -> list[SetupFault]:
         """What is wrong with the first messenger's account."""

@@ -23,6 +23,7 @@ async def send_by_first_up(
     body: str,
     *,
     valid_for: timedelta,
+    is_code: bool = False,
     switch: Callable[[Messenger], Awaitable[None]] = _go_on,
 ) -> str:
     """Text ``body`` by the first messenger that is not down: the vendor's id.
@@ -34,11 +35,11 @@ async def send_by_first_up(
     *others, last = messengers
     for messenger, following in zip(others, messengers[1:], strict=True):
         try:
-            return await messenger.send(to, body, valid_for=valid_for)
+            return await messenger.send(to, body, valid_for=valid_for, is_code=is_code)
         except ProviderError as error:
             if error.maybe_sent or not isinstance(error, DOWN):
                 raise
             kind = type(error).__name__
             log.warning("messenger_down", vendor=messenger.name, kind=kind, error=error.code)
         await switch(following)
-    return await last.send(to, body, valid_for=valid_for)
+    return await last.send(to, body, valid_for=valid_for, is_code=is_code)

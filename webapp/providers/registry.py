@@ -5,7 +5,15 @@ from datetime import datetime
 
 import httpx
 
-from webapp.providers import BreachedPasswords, Mailer, Messenger, PriceList, Verifier, webhook
+from webapp.providers import (
+    BreachedPasswords,
+    Mailer,
+    Messenger,
+    PriceList,
+    ReceiptReader,
+    Verifier,
+    webhook,
+)
 from webapp.providers.authy import Authy
 from webapp.providers.client import Connect, VendorClient
 from webapp.providers.codes import Codes
@@ -19,6 +27,7 @@ from webapp.providers.twilio import (
     TwilioVerify,
     UsageTriggers,
 )
+from webapp.providers.twilio.callbacks import TwilioCallbacks
 from webapp.providers.vonage import VonageMessages
 from webapp.providers.webhook import WebhookEndpoint
 from webapp.settings import Settings
@@ -66,6 +75,7 @@ class Providers:
             SmtpMailer.from_settings(settings, clock, dial) if settings.smtp_url else None
         )
         self.webhook = self._webhook(transport) if settings.webhook_url else None
+        self.receipts: ReceiptReader = TwilioCallbacks(settings)
         self.passwords: BreachedPasswords = (
             PwnedPasswords(self._connect("pwned", settings.pwned_passwords_url))
             if settings.pwned_passwords_url

@@ -51,6 +51,7 @@ class Sandbox:
         self._twins = [twin(self.inbox, clock) for twin in TWINS]
         self.faults = Faults(self._twins, sleep)
         self.mailbox = Mailbox(self.inbox, sleep)
+        self.messages = next(twin for twin in self._twins if isinstance(twin, Messages))
         self._pages = Pages(self.inbox, self.faults, self.mailbox)
         self._json_pages = application(self._pages.json_routes())
 

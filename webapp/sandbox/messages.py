@@ -12,15 +12,17 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from webapp.sandbox.account import numbers, usage_triggers
+from webapp.sandbox.callbacks import Callbacks
 from webapp.sandbox.phone import Inbox
 from webapp.sandbox.twilio import Twilio, sid, signed_in, twilio_error
-from webapp.sandbox.twin import ErrorResponse, form, is_e164
+from webapp.sandbox.twin import ErrorResponse, basic_credentials, form, is_e164
 from webapp.segments import segments
 
 LONGEST = 1600
 PAGE = 50
 LARGEST_PAGE = 1000
 SERVICE_SENDER = "+15005550006"
+UNREACHABLE = "30003"
 
 
 @dataclass(slots=True)
@@ -44,12 +46,16 @@ class Messages(Twilio):
 
     def __init__(self, inbox: Inbox, clock: Callable[[], datetime]) -> None:
         super().__init__(inbox, clock)
+        self.callbacks = Callbacks()
+        self.confirmed: set[str] = set()  # the texts whose codes came back
         self._texts: deque[Text] = deque(maxlen=inbox.kept)  # newest first
         account = "/2010-04-01/Accounts/{account}"
+        text = f"{account}/Messages/{{sid}}"
         self.routes = [
             Route(f"{account}/Messages.json", signed_in(self.send), methods=["POST"]),
             Route(f"{account}/Messages.json", signed_in(self.list), methods=["GET"]),
             Route(f"{account}/Messages/{{sid}}.json", signed_in(self.fetch), methods=["GET"]),
+            Route(f"{text}/Feedback.json", signed_in(self.confirm), methods=["POST"]),
             Route(f"{account}/IncomingPhoneNumbers.json", signed_in(numbers)),
             Route(f"{account}/Usage/Triggers.json", signed_in(usage_triggers)),
         ]
@@ -71,6 +77,18 @@ class Messages(Twilio):
         self._texts.appendleft(text)
         if text.delivered:
             self._inbox.deliver(text.to, text.body, sender=text.sender)
+        if url := fields.get("StatusCallback"):
+            end = {"delivered": ""} if text.delivered else {"undelivered": UNREACHABLE}
+            _, token = basic_credentials(request)
+            self.callbacks.owe(
+                url,
+                token,
+                {"sent": "", **end},
+                MessageSid=text.sid,
+                AccountSid=text.account,
+                From=text.sender,
+                To=text.to,
+            )
         accepted = {"status": "accepted" if service else "queued", "date_sent": None}
         if service:
             accepted |= {"from": None, "num_segments": "0"}  # no sender is picked yet
@@ -108,6 +126,13 @@ class Messages(Twilio):
             if (text.account, text.sid) == (account, wanted):
                 return JSONResponse(_public(text))
         raise ErrorResponse(twilio_error(20404))
+
+    async def confirm(self, request: Request) -> Response:
+        """Feedback on a text: its code came back."""
+        wanted, outcome = request.path_params["sid"], (await form(request)).get("Outcome")
+        if outcome == "confirmed":
+            self.confirmed.add(wanted)
+        return JSONResponse({"message_sid": wanted, "outcome": outcome}, 201)
 
 
 def _check(fields: dict[str, str]) -> None:
@@ -151,7 +176,7 @@ def _public(text: Text) -> dict[str, Any]:
         "date_sent": created,
         "date_updated": created,
         "direction": "outbound-api",
-        "error_code": None if text.delivered else 30003,
+        "error_code": None if text.delivered else int(UNREACHABLE),
         "error_message": None if text.delivered else "Unreachable destination handset",
         "from": text.sender,
         "messaging_service_sid": text.service,

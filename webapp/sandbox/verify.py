@@ -1,6 +1,7 @@
 """The simulated Verify v2 API."""
 
 import secrets
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ from webapp.sandbox.twin import ErrorResponse, form, is_e164
 LIFETIME = timedelta(minutes=10)
 SENDS = 5
 CHECKS = 5
+MOST_ATTEMPTS = 1000
 CHANNELS = ("sms", "call", "whatsapp", "email", "auto", "sna")
 ORIGIN = "https://verify.twilio.com"
 
@@ -46,6 +48,7 @@ class Verify(Twilio):
         super().__init__(inbox, clock)
         self._by_number: dict[tuple[str, str], Verification] = {}  # in the order of their making
         self._by_sid: dict[str, Verification] = {}
+        self._attempts: deque[dict[str, Any]] = deque(maxlen=MOST_ATTEMPTS)  # newest first
         service = "/v2/Services/{service}"
         self.routes = [
             Route(service, signed_in(self.service)),
@@ -53,6 +56,7 @@ class Verify(Twilio):
             Route(f"{service}/Verifications/{{sid}}", signed_in(self.fetch), methods=["GET"]),
             Route(f"{service}/Verifications/{{sid}}", signed_in(self.update), methods=["POST"]),
             Route(f"{service}/VerificationCheck", signed_in(self.check), methods=["POST"]),
+            Route("/v2/Attempts", signed_in(self.attempts)),
         ]
 
     async def service(self, request: Request) -> Response:
@@ -117,6 +121,18 @@ class Verify(Twilio):
         verification = self._find(_service(request), request.path_params["sid"])
         return JSONResponse(self._public(request, verification))
 
+    async def attempts(self, request: Request) -> Response:
+        """The sends of a service, newest first, and what became of each."""
+        query = request.query_params
+        after, service = query.get("DateCreatedAfter", ""), query.get("VerifyServiceSid", "")
+        found = [
+            attempt
+            for attempt in self._attempts
+            if attempt["date_created"] >= after and service in ("", attempt["service_sid"])
+        ]
+        meta = {"key": "attempts", "page": 0, "page_size": MOST_ATTEMPTS, "next_page_url": None}
+        return JSONResponse({"attempts": found, "meta": meta})
+
     async def update(self, request: Request) -> Response:
         """End a verification."""
         verification = self._find(_service(request), request.path_params["sid"])
@@ -140,10 +156,12 @@ class Verify(Twilio):
     def _deliver(self, request: Request, verification: Verification, channel: str) -> None:
         now = verification.updated = self._clock()
         verification.channel = channel
+        attempt, delivered = sid("VL"), "undelivered" not in request.scope
         verification.sends.append(
-            {"attempt_sid": sid("VL"), "channel": channel.upper(), "time": _iso(now)}
+            {"attempt_sid": attempt, "channel": channel.upper(), "time": _iso(now)}
         )
-        if "undelivered" not in request.scope:
+        self._attempts.appendleft(_attempt(attempt, verification, now, delivered=delivered))
+        if delivered:
             words = f"Your Sandbox verification code is: {verification.code}"
             shown = channel if channel in ("call", "whatsapp") else "sms"
             self._inbox.deliver(verification.to, words, channel=shown)
@@ -188,6 +206,27 @@ class Verify(Twilio):
             "sna": None,
             "url": f"{ORIGIN}/v2/Services/{service}/Verifications/{verification.sid}",
         }
+
+
+def _attempt(
+    name: str, verification: Verification, now: datetime, *, delivered: bool
+) -> dict[str, Any]:
+    failed = {"message_status": "undelivered", "error_code": "30003"}
+    return {
+        "sid": name,
+        "service_sid": verification.service,
+        "verification_sid": verification.sid,
+        "date_created": _iso(now),
+        "date_updated": _iso(now),
+        "conversion_status": "unconverted",
+        "channel": verification.channel,
+        "price": None,
+        "channel_data": {
+            "to": verification.to,
+            **({"message_status": "delivered"} if delivered else failed),
+        },
+        "url": f"{ORIGIN}/v2/Attempts/{name}",
+    }
 
 
 def _service(request: Request) -> str:

@@ -338,6 +338,9 @@ class Settings:
         "50",
     )
 
+    # The vendors that the sandbox stands in for; development decides
+    simulated: frozenset[str] = frozenset()
+
     @property
     def uses_twilio(self) -> bool:
         """Whether texts go by a Twilio account."""

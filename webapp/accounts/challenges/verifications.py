@@ -4,6 +4,7 @@ Many processes may work on one row at once. So no step reads, compares and saves
 conditional UPDATE, and whoever's UPDATE finds the row as the step needs it has taken the step.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -26,6 +27,7 @@ from webapp.accounts.policy.rules import (
     SendsSpent,
 )
 from webapp.accounts.statements import add, loaded, run
+from webapp.providers import DeliveryState, Sent
 
 NOW = timedelta()
 
@@ -93,6 +95,9 @@ class Verification(Model):
     outcome = fields.CharEnumField(Outcome, "", max_length=16, default=Outcome.PENDING)
     created_at = fields.DatetimeField()
     sent_at = fields.DatetimeField(null=True)  # null while no send is known to have succeeded
+    message = fields.CharField(max_length=64, default="", db_default="")  # the last one sent
+    delivery = fields.SmallIntField(default=0, db_default=0)  # what became of it: DeliveryState
+    receipt_due_at = fields.DatetimeField(null=True)  # when the vendor is asked, or told, next
     next_send_at = fields.DatetimeField()
     expires_at = fields.DatetimeField()
 
@@ -101,6 +106,8 @@ class Verification(Model):
         indexes = (
             Index(fields=("user_id", "id")),
             Index(fields=("purpose", "created_at")),  # the purge
+            Index(fields=("message",)),
+            Index(fields=("receipt_due_at",)),
         )
 
     @property
@@ -258,15 +265,67 @@ async def _wait_for_latest(verification: Verification, now: datetime) -> timedel
     return (newest or verification).wait_for_send(now)
 
 
-async def record_sent(verification: Verification, reference: str, now: datetime) -> None:
-    """The vendor took the code; checks are made against ``reference`` from now on."""
-    verification.reference, verification.sent_at = reference, now
+async def record_sent(
+    verification: Verification, sent: Sent, now: datetime, receipt_due_at: datetime | None = None
+) -> None:
+    """The vendor took the code; checks are made against its reference from now on.
+
+    The receipt may have come before its answer. Else the vendor is asked at ``receipt_due_at``.
+    """
+    verification.reference, verification.sent_at = sent.reference, now
+    verification.message, verification.delivery = sent.message, DeliveryState.ON_ITS_WAY
     await run(
-        "UPDATE verifications SET reference = $2, sent_at = $3 WHERE id = $1",
+        "UPDATE verifications SET reference = $2, sent_at = $3, message = $4, receipt_due_at = $5,"
+        " delivery = COALESCE((SELECT state FROM receipts WHERE receipts.message = $6), 0)"
+        " WHERE id = $1",
         verification.id,
-        reference,
+        sent.reference,
         now,
+        sent.message,
+        receipt_due_at,
+        sent.message,  # again: PostgreSQL gives each place one type
     )
+
+
+async def record_delivery(message: str, state: DeliveryState, now: datetime) -> bool:
+    """Note what became of the last send of a code: whether ``message`` is one.
+
+    Where the network did not deliver it, there is no reason to wait before the next. It never says
+    that somebody is verified.
+    """
+    rows = await run(
+        "UPDATE verifications SET delivery = $2, receipt_due_at = CASE WHEN outcome = $4 THEN NULL"
+        " ELSE receipt_due_at END, next_send_at = CASE WHEN $2 = $5 AND next_send_at < expires_at"
+        " THEN $3 ELSE next_send_at END WHERE message = $1 AND delivery < $2 RETURNING id",
+        message,
+        state,
+        now,
+        Outcome.PENDING,
+        DeliveryState.FAILED,
+    )
+    return bool(rows)
+
+
+async def claim_receipts_due(most: int, now: datetime, again_at: datetime) -> list[Verification]:
+    """Take at most ``most`` verifications whose vendor is to be asked what became of their code, or
+    told that it came back. They are due again at ``again_at``, unless ``settle_receipts`` ends it.
+    """
+    rows = await run(
+        "UPDATE verifications SET receipt_due_at = $2 WHERE id IN (SELECT id FROM verifications"
+        " WHERE receipt_due_at <= $1 ORDER BY receipt_due_at LIMIT $3 FOR UPDATE SKIP LOCKED)"
+        " RETURNING *",
+        now,
+        again_at,
+        most,
+    )
+    return [loaded(Verification, row) for row in rows]
+
+
+async def settle_receipts(verifications: Sequence[Verification]) -> None:
+    """The vendor is asked or told nothing more about these."""
+    if verifications:
+        ids = [verification.id for verification in verifications]
+        await Verification.filter(id__in=ids).update(receipt_due_at=None)
 
 
 async def record_unknown_send(verification: Verification, reference: str, now: datetime) -> None:
@@ -355,7 +414,9 @@ async def exhaust(verification: Verification) -> None:
 async def approve(verification: Verification) -> bool:
     """The code was right: whether this call used it, which happens once."""
     used = await run(
-        "UPDATE verifications SET outcome = $2 WHERE id = $1 AND outcome = $3 RETURNING id",
+        "UPDATE verifications SET outcome = $2, receipt_due_at ="
+        " CASE WHEN message = '' THEN NULL ELSE sent_at END"  # for ``report_success``
+        " WHERE id = $1 AND outcome = $3 RETURNING id",
         verification.id,
         Outcome.APPROVED,
         Outcome.PENDING,

@@ -39,6 +39,7 @@ from webapp.providers import (
     NotMobile,
     OptedOut,
     ProviderError,
+    Sent,
     TooManySends,
 )
 
@@ -109,12 +110,18 @@ async def send_code(
     except ProviderError as error:
         await _record_failure(site, verification, reserved, error)
         raise
-    price = await site.money.price(verification.phone)
+    now, price = site.clock(), await site.money.price(verification.phone)
     site.history.record(Reason.SENT, verification.phone, channel=channel, money=price)
-    await verifications.record_sent(verification, sent.reference, site.clock())
+    await verifications.record_sent(verification, sent, now, _receipt_due_at(site, sent, now))
     if sent.account and sent.account != _vendor_account(user, verification.phone):
         await users.save_vendor_account(user, verification.phone, sent.account)
     log.info("code_sent", user=user.id, verification=verification.id, channel=channel.value)
+
+
+def _receipt_due_at(site: Site, sent: Sent, now: datetime) -> datetime | None:
+    """When the vendor is to be asked what became of the code, if it is to be asked."""
+    after = site.verifier.receipts_after
+    return now + after if sent.message and after else None
 
 
 def _vendor_account(user: User, phone: str) -> str | None:

@@ -13,6 +13,7 @@ from webapp.accounts.purge import purge
 from webapp.accounts.sending import outbox
 from webapp.accounts.sending.carriers import SETTLED_AFTER, Carrier
 from webapp.accounts.sending.outbox import MessageChannel, MessageState, OutboxMessage
+from webapp.accounts.sending.receipts import Receipts
 from webapp.database import DATABASE_ERRORS
 from webapp.providers import Email, NotFound, ProviderError
 
@@ -221,17 +222,31 @@ class Delivery:
 
 
 @asynccontextmanager
-async def delivering(messages: Outbox) -> AsyncIterator[None]:
-    """Deliver inside the ``with`` block; then finish what is in flight and release the rest."""
+async def delivering(messages: Outbox, receipts: Receipts) -> AsyncIterator[None]:
+    """Deliver inside the ``with`` block, and ask for receipts; then finish what is in flight and
+    release the rest.
+    """
     stopping = asyncio.Event()
-    running = asyncio.create_task(messages.run(stopping))
+    running = [
+        asyncio.create_task(messages.run(stopping)),
+        asyncio.create_task(_ask(receipts, stopping)),
+    ]
     try:
         yield
     finally:
         stopping.set()
-        await asyncio.wait([running], timeout=STOP_WITHIN)
-        running.cancel()
-        await asyncio.wait([running])
+        await asyncio.wait(running, timeout=STOP_WITHIN)
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running)
+
+
+async def _ask(receipts: Receipts, stopping: asyncio.Event) -> None:
+    """Ask the vendor what became of codes until ``stopping`` is set."""
+    while not stopping.is_set():
+        async with keeps_running("receipts"):
+            await receipts.ask()
+        await first_of(stopping.wait(), within=POLL)
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from webapp.providers import Gone, Misconfigured, NotFound, ProviderError, Setup
 from webapp.providers.answers import unreadable
 from webapp.providers.client import Connect, VendorClient
 from webapp.providers.twilio.account import Credentials, Twilio, check_number, checked_sid, read
+from webapp.providers.twilio.callbacks import callback_url
 from webapp.providers.twilio.errors import KINDS
 from webapp.settings import Settings
 
@@ -30,9 +31,14 @@ class TwilioMessages(Twilio):
         *,
         number: str = "",
         messaging_service_sid: str = "",
+        callback_url: str = "",
     ) -> None:
-        """Texts come from ``number``, or from a sender that the messaging service chooses."""
+        """Texts come from ``number``, or from a sender that the messaging service chooses.
+
+        What becomes of them is posted to ``callback_url``, if there is one.
+        """
         super().__init__(vendor, credentials)
+        self._callback = {"status_callback": callback_url} if callback_url else {}
         self._sender = (
             {"messaging_service_sid": messaging_service_sid}
             if messaging_service_sid
@@ -46,19 +52,26 @@ class TwilioMessages(Twilio):
             Credentials.from_settings(settings),
             number=settings.twilio_number,
             messaging_service_sid=settings.twilio_messaging_service_sid,
+            callback_url=callback_url(settings),
         )
 
     @cached_property
     def _messages(self) -> Any:
         return self._client.api.v2010.accounts(self._credentials.account_sid).messages
 
-    async def send(self, to: str, body: str, *, valid_for: timedelta) -> str:
+    async def send(self, to: str, body: str, *, valid_for: timedelta, is_code: bool = False) -> str:
         """Text ``body``: the message's SID. Raises ``ProviderError``."""
+        feedback = {"provide_feedback": True} if is_code else {}
         period = min(max(valid_for, SHORTEST_VALIDITY), LONGEST_VALIDITY)
         try:
             text = await read(
                 self._messages.create_async(
-                    to=to, body=body, validity_period=period // SECOND, **self._sender
+                    to=to,
+                    body=body,
+                    validity_period=period // SECOND,
+                    **self._sender,
+                    **self._callback,
+                    **feedback,
                 )
             )
         except Gone as gone:
@@ -70,6 +83,14 @@ class TwilioMessages(Twilio):
             code = str(text.error_code)
             raise KINDS.get(code, Misconfigured)(f"twilio: {text.status}", code=code)
         return checked_sid(text.sid)
+
+    async def report_success(self, message: str) -> None:
+        """Twilio's message feedback, by which it knows routes that deliver our codes.
+
+        https://www.twilio.com/docs/messaging/api/message-feedback-resource
+        """
+        if message.startswith("SM"):  # not another vendor's
+            await read(self._messages(message).feedback.create_async(outcome="confirmed"))
 
     async def find(self, to: str, body: str, since: datetime) -> str | NotFound:
         """The SID of a text like this, if Twilio accepted one since then.

@@ -1,6 +1,7 @@
 """Twilio Verify v2 makes, sends, remembers and checks one-time codes."""
 
 import re
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +11,7 @@ from webapp.providers import (
     InvalidNumber,
     Misconfigured,
     ProviderError,
+    Receipt,
     Sent,
     SetupFault,
     TooManyChecks,
@@ -17,6 +19,7 @@ from webapp.providers import (
 from webapp.providers.answers import unreadable
 from webapp.providers.client import Connect, VendorClient
 from webapp.providers.twilio.account import Credentials, Twilio, check_number, checked_sid, read
+from webapp.providers.twilio.callbacks import state_of
 from webapp.settings import Settings
 
 CODE_LENGTH = 6  # digits that our form takes
@@ -30,10 +33,15 @@ OVER: dict[str, type[ProviderError]] = {
 }
 
 
+MOST_ATTEMPTS = 1000  # looked through at a time: the largest page
+CLOCK_SKEW = timedelta(seconds=30)
+
+
 class TwilioVerify(Twilio):
     """One-time codes by Verify v2."""
 
     name = "twilio"
+    receipts_after: timedelta | None = timedelta(seconds=3)
 
     def __init__(
         self,
@@ -81,7 +89,7 @@ class TwilioVerify(Twilio):
         check_number(sent.to, phone)
         if sent.status != "pending":
             raise unreadable("twilio", "status")
-        return Sent(reference=checked_sid(sent.sid))
+        return Sent(reference=checked_sid(sent.sid), message=_attempt(sent.send_code_attempts))
 
     async def check(self, phone: str, *, reference: str, code: str) -> bool:
         """Whether the code is right: only if Twilio answers exactly "approved".
@@ -109,6 +117,25 @@ class TwilioVerify(Twilio):
         kind = OVER.get(str(checked.status))
         raise kind(f"twilio: {checked.status}") if kind else unreadable("twilio", "status")
 
+    async def receipts(self, since: datetime) -> list[Receipt]:
+        """What became of the codes sent since then. Raises ``ProviderError``.
+
+        Verify has no callbacks for them, but one list of its attempts, which may be asked for 100
+        times a minute.
+        """
+        attempts = await read(
+            self._client.verify.v2.verification_attempts.list_async(
+                date_created_after=since - CLOCK_SKEW,
+                verify_service_sid=self._service_sid,
+                limit=MOST_ATTEMPTS,
+                page_size=MOST_ATTEMPTS,
+            )
+        )
+        return [_receipt(attempt) for attempt in attempts]
+
+    async def report_success(self, message: str) -> None:
+        """Nothing to tell: Verify checks its codes itself."""
+
     async def examine(self, countries: frozenset[str]) -> list[SetupFault]:  # noqa: ARG002
         """Whether the credentials and the service are good.
 
@@ -133,3 +160,16 @@ class TwilioVerify(Twilio):
 def _sends_by_whatsapp(service: Any) -> bool:
     sender = service.whatsapp if isinstance(service.whatsapp, dict) else {}
     return bool(sender.get("from") or sender.get("msg_service_sid"))
+
+
+def _attempt(attempts: object) -> str:
+    """The SID of the last send of a verification; nothing where Twilio does not name it."""
+    last = attempts[-1] if isinstance(attempts, list) and attempts else None
+    sid = last.get("attempt_sid") if isinstance(last, dict) else None
+    return sid if isinstance(sid, str) and re.fullmatch(r"VL[0-9a-fA-F]{32}", sid) else ""
+
+
+def _receipt(attempt: Any) -> Receipt:
+    told = attempt.channel_data if isinstance(attempt.channel_data, dict) else {}
+    status = told.get("message_status") or told.get("call_status")
+    return Receipt(str(attempt.sid), state_of(status), error=str(told.get("error_code") or ""))
