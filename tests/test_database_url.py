@@ -132,7 +132,16 @@ def credentials(url: str) -> dict[str, object]:
 
 def test_what_is_not_said_is_left_to_the_environment_as_in_libpq() -> None:
     said = credentials("postgres:///app")
-    assert [said[name] for name in ("host", "port", "user", "password")] == [None] * 4
+    assert [said[name] for name in ("host", "port", "user", "password", "ssl")] == [None] * 5
+
+
+async def test_the_environment_may_ask_for_tls_as_in_libpq(
+    postgres: pg.Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await answer(postgres.url(), "1") == 1
+    monkeypatch.setenv("PGSSLMODE", "require")  # which this server does not have
+    with pytest.raises(ConnectionError, match="rejected SSL"):
+        await answer(postgres.url(), "1")
 
 
 def test_several_hosts_are_tried_each_at_its_port() -> None:

@@ -132,7 +132,8 @@ def _postgres(
         "passfile": said.get("passfile"),
         "database": said["dbname"],
         "target_session_attrs": said.get("target_session_attrs"),
-        "ssl": tls(said.get("sslmode", "prefer"), said.get("sslrootcert")),
+        # Unsaid, it is PGSSLMODE of the environment, as in libpq, or else prefer.
+        "ssl": tls(said["sslmode"], said.get("sslrootcert")) if "sslmode" in said else None,
         "minsize": 1,
         "maxsize": pool_size,
         "timeout": float(said.get("connect_timeout", CONNECT_TIMEOUT)),
