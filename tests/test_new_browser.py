@@ -60,6 +60,15 @@ async def test_a_browser_is_news_once(
         assert len(await told(app, phone)) == 2
 
 
+async def test_the_browser_that_signed_up_is_no_news(
+    ada: Visitor, phone: Phone, app: Starlette
+) -> None:
+    await ada.visit("/account")
+    await ada.submit("/signout")
+    assert (await sign_in(ada, phone)).verified
+    assert await told(app, phone) == []
+
+
 async def test_a_browser_that_is_only_known_needs_a_code(
     ada: Visitor, phone: Phone, clock: Clock
 ) -> None:

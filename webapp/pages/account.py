@@ -9,6 +9,7 @@ from starlette.responses import Response
 from webapp.accounts.challenges.verifications import Outcome, Verification
 from webapp.accounts.journeys.change_email import new_address
 from webapp.accounts.journeys.confirm_email import wait_for_link
+from webapp.accounts.journeys.new_browser import sign_out as sign_out_of
 from webapp.accounts.people import phones, sessions
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.rules import whole_seconds
@@ -94,9 +95,10 @@ def context(
 
 
 async def sign_out(request: Request) -> Response:
-    cookie = state.cookie(request)
-    if token := cookie.read(request):
-        await sessions.close_session(token)
+    cookie, known = state.cookie(request), state.browser_cookie(request)
     response = go(SIGNUP)
+    token, site = cookie.read(request), state.site(request)
+    if token and (browser := await sign_out_of(site, token, known.read(request))):
+        known.write(response, browser)
     cookie.clear(response)
     return response

@@ -1,8 +1,13 @@
-"""A browser signs in: the person is told if their account was not used with it before."""
+"""A browser signs in: the person is told if their account was not used with it before.
+
+A browser is known from signing in on, and one that signed up from signing out on.
+"""
+
+from tortoise.transactions import in_transaction
 
 from webapp.accounts.journeys.site import Site
 from webapp.accounts.journeys.tell import tell
-from webapp.accounts.people import remembered_browsers
+from webapp.accounts.people import remembered_browsers, sessions, users
 from webapp.accounts.people.user_agents import describe
 from webapp.accounts.people.users import User
 from webapp.accounts.sending.notices import Notice
@@ -25,3 +30,23 @@ async def note_browser(
         return ""
     await remembered_browsers.forget(known)
     return await remembered_browsers.remember(user.id, user_agent, now, asks_code=not remember)
+
+
+async def sign_out(site: Site, token: str, known: str) -> str:
+    """End the session with ``token``.
+
+    Returns the token by which the browser is known from now on, or nothing where it keeps
+    ``known``, or where nobody was signed in.
+    """
+    now = site.clock()
+    owner = await sessions.owner(token, now, site.session_life)
+    if owner is None:
+        await sessions.close_session(token)
+        return ""
+    async with in_transaction():
+        account = await users.get_for_update(owner.user.id)
+        await sessions.close_session(token)
+        if account is None or await remembered_browsers.is_known(known, owner.user.id, now):
+            return ""
+        user_agent = owner.session.user_agent
+        return await remembered_browsers.remember(owner.user.id, user_agent, now, asks_code=True)
