@@ -94,7 +94,7 @@ async def test_the_report_is_a_table_of_yesterday(
     yesterday = clock().date()
     clock.advance(86_400)
     assert read_day("yesterday", clock().date()) == yesterday
-    lines = await report(yesterday)
+    lines = await report(yesterday, "USD")
     assert lines[:8] == [
         f"{yesterday} (UTC)",
         "",
@@ -114,7 +114,7 @@ async def test_the_report_is_a_table_of_yesterday(
 
 
 async def test_a_day_on_which_nothing_happened_is_told(app: Starlette) -> None:
-    lines = await report(date(2001, 2, 3))
+    lines = await report(date(2001, 2, 3), "USD")
     assert "Nothing was refused." in lines
     assert "No prefix has codes that were not entered, or were refused." in lines
 

@@ -21,6 +21,7 @@ from webapp.sandbox import Sandbox
 pytestmark = pytest.mark.slow
 SETTINGS = {
     "CHALLENGE": "off",
+    "PRICES": "DE=0.11,*=0.05",
     "TRUSTED_PROXY_HOPS": "1",
     "PREFIX_BRAKE": "3",
     "SIGNUPS_PER_IP": "2/hour",
@@ -75,6 +76,7 @@ async def report_undelivered(database_url: str, number: str) -> None:
     await database.close()
 
 
+@pytest.mark.timeout(300)  # a dozen commands, each a process
 async def test_every_question_of_the_day_is_answered_by_a_command(
     site: Site, database_url: str, vendor: Sandbox, far_phone: Phone
 ) -> None:
@@ -114,6 +116,7 @@ async def test_every_question_of_the_day_is_answered_by_a_command(
     table = {line.split()[0]: line.split()[1:] for line in report if line.strip()}
     assert table["country"][-1] == "USD"
     assert table["DE"][:2] == ["5", "3"]
+    assert table["DE"][-1] == "0.33"
     assert int(table["limit_prefix"][0]) >= 2
     worst = report[next(n for n, line in enumerate(report) if line.startswith("prefix")) + 1]
     assert worst.split()[0] in {prefix, dialling_prefix(THROTTLED[0])}

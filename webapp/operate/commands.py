@@ -58,8 +58,8 @@ async def _story(options: Namespace, settings: Settings, now: datetime) -> list[
     return await story.tell(story.read_number(options.number), settings.secret_key, now)
 
 
-async def _report(options: Namespace, _: Settings, now: datetime) -> list[str]:
-    return await report.report(report.read_day(options.day, now.date()))
+async def _report(options: Namespace, settings: Settings, now: datetime) -> list[str]:
+    return await report.report(report.read_day(options.day, now.date()), settings.spend_currency)
 
 
 async def _block(options: Namespace, _: Settings, now: datetime) -> list[str]:

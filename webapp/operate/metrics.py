@@ -15,7 +15,6 @@ from webapp.accounts.history.totals import ALL_DAYS, Row, in_money
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import CounterMetricFamily
 
-CURRENCY = "USD"
 COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "accounts_texts_sent_total": (
         "Messages and calls that the vendor took; those by the channel notice are no codes",
@@ -53,8 +52,8 @@ async def show(request: Request) -> Response:
         generate_latest,
     )
 
-    rows = await totals.of_day(ALL_DAYS)
-    return Response(generate_latest(Counters(rows)), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+    counters = Counters(await totals.of_day(ALL_DAYS), request.app.state.settings.spend_currency)
+    return Response(generate_latest(counters), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
 def _bearer(request: Request) -> str:
@@ -65,8 +64,8 @@ def _bearer(request: Request) -> str:
 class Counters:
     """A collector, as ``prometheus_client`` calls it, of the totals in ``rows``."""
 
-    def __init__(self, rows: list[Row]) -> None:
-        self.rows = rows
+    def __init__(self, rows: list[Row], currency: str) -> None:
+        self.rows, self.currency = rows, currency
 
     def collect(self) -> Iterator["CounterMetricFamily"]:
         """Each counter with its samples."""
@@ -74,7 +73,7 @@ class Counters:
 
         samples: dict[str, dict[tuple[str, ...], float]] = {name: {} for name in COUNTERS}
         for row in self.rows:
-            for name, labels, value in _samples(row):
+            for name, labels, value in _samples(row, self.currency):
                 samples[name][labels] = samples[name].get(labels, 0) + value
         for name, (words, labels_of) in COUNTERS.items():
             family = CounterMetricFamily(name, words, labels=labels_of)
@@ -83,7 +82,7 @@ class Counters:
             yield family
 
 
-def _samples(row: Row) -> Iterator[tuple[str, tuple[str, ...], float]]:
+def _samples(row: Row, currency: str) -> Iterator[tuple[str, tuple[str, ...], float]]:
     """What a total adds to which counter, with which labels."""
     reason = BY_ID.get(row.reason)
     if reason in OF_MESSAGES:
@@ -93,4 +92,4 @@ def _samples(row: Row) -> Iterator[tuple[str, tuple[str, ...], float]]:
     elif reason and reason.is_refusal:
         yield "accounts_refused_total", (row.country, row.reason), row.times
     if row.money:
-        yield "accounts_spend_total", (row.country, CURRENCY), in_money(row.money)
+        yield "accounts_spend_total", (row.country, currency), in_money(row.money)

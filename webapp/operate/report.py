@@ -10,7 +10,6 @@ from webapp.accounts.history.reasons import BY_ID, Reason
 from webapp.accounts.history.totals import Row, in_money
 from webapp.accounts.sending.carriers import NOTICE
 from webapp.operate import CommandError
-from webapp.operate.metrics import CURRENCY
 
 DAY = timedelta(days=1)
 COLUMNS = ("asked", "sent", "notices", "delivered", "failed", "verified", "refused")
@@ -28,7 +27,7 @@ def read_day(typed: str, today: date) -> date:
         raise CommandError(f"{typed!r} is no day: write today, yesterday or 2026-01-31") from None
 
 
-async def report(day: date) -> list[str]:
+async def report(day: date, currency: str) -> list[str]:
     """The lines of the report for one day (UTC)."""
     rows = await totals.of_day(day)
     since = datetime.combine(day, time(), UTC)
@@ -36,7 +35,7 @@ async def report(day: date) -> list[str]:
     return [
         f"{day} (UTC)",
         "",
-        *_table(_by_country(rows)),
+        *_table(_by_country(rows, currency)),
         "",
         *_table(_refusals(rows)),
         "",
@@ -44,7 +43,7 @@ async def report(day: date) -> list[str]:
     ]
 
 
-def _by_country(rows: Iterable[Row]) -> list[list[str]]:
+def _by_country(rows: Iterable[Row], currency: str) -> list[list[str]]:
     """A line for each country that something happened in, and one for all."""
     counts: dict[str, Counter[str]] = {}
     for row in rows:
@@ -53,7 +52,7 @@ def _by_country(rows: Iterable[Row]) -> list[list[str]]:
             line[column_of(row.reason, row.channel)] += row.times
             line["money"] += row.money
     return [
-        ["country", *COLUMNS, CURRENCY],
+        ["country", *COLUMNS, currency],
         *(
             [country, *(str(line[column]) for column in COLUMNS), f"{in_money(line['money']):.2f}"]
             for country, line in sorted(counts.items(), key=lambda item: (item[0] == ALL, item[0]))
