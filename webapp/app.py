@@ -125,7 +125,8 @@ def _with_sandbox(
         simulated_hosts,
         with_credentials,
     )
-    from webapp.pages import gallery, gallery_emails  # noqa: PLC0415
+    from webapp.pages import gallery  # noqa: PLC0415
+    from webapp.pages.gallery import emails  # noqa: PLC0415
     from webapp.sandbox import Sandbox  # noqa: PLC0415
 
     sandbox = Sandbox(ports.clock)
@@ -136,8 +137,8 @@ def _with_sandbox(
     )
     pages = [
         Route("/sandbox/gallery", gallery.index),
-        Route("/sandbox/gallery/emails/{name}", gallery_emails.show),
-        Route("/sandbox/gallery/emails/{name}/text", gallery_emails.show_text),
+        Route("/sandbox/gallery/emails/{name}", emails.show),
+        Route("/sandbox/gallery/emails/{name}/text", emails.show_text),
         Route("/sandbox/gallery/{state}", gallery.show),
         Route("/sandbox/gallery/{state}/side-by-side", gallery.side_by_side),
         *sandbox.routes(templates.answer),

@@ -17,7 +17,7 @@ from webapp.accounts.journeys.prove_again import WrongCurrentPassword
 from webapp.accounts.people.phone_changes import PhoneChange
 from webapp.accounts.policy import rules
 from webapp.pages import account_phone, account_recovery, lost_phone, lost_phone_link
-from webapp.pages.gallery_state import (
+from webapp.pages.gallery.state import (
     COUNTRY,
     EVERY_COUNTRY,
     EXPIRED,

@@ -14,7 +14,7 @@ from webapp.accounts.journeys.use_passkey import PasskeyExpired
 from webapp.accounts.people.passkeys import Passkey
 from webapp.accounts.policy.rules import PasskeysSpent
 from webapp.pages import account_passkeys, account_proof, signin
-from webapp.pages.gallery_state import State
+from webapp.pages.gallery.state import State
 from webapp.pages.passkey_words import NoPasskey, PasskeyError, problem
 from webapp.pages.step import PASSKEYS as PAGE
 from webapp.pages.step import form_context

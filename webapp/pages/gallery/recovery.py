@@ -12,7 +12,7 @@ from webapp.accounts.journeys.recover import Reset
 from webapp.accounts.policy import rules
 from webapp.accounts.policy.rules import CHECKS_PER_VERIFICATION
 from webapp.pages import forgot, reset
-from webapp.pages.gallery_state import (
+from webapp.pages.gallery.state import (
     EXPIRED,
     MINUTES,
     NOW,
