@@ -21,6 +21,7 @@ from webapp.accounts.policy.prices import MILLION, UNKNOWN_PRICE, Prices
 from webapp.accounts.policy.rules import SpendingLimits, SpendReached
 from webapp.accounts.policy.usage import Scope, Usage
 from webapp.accounts.sending.outbox import OutboxMessage
+from webapp.providers import Price
 from webapp.providers.registry import Providers
 from webapp.sandbox import Sandbox
 from webapp.settings import Settings, SettingsError
@@ -119,8 +120,22 @@ async def test_a_receipt_takes_the_place_of_what_was_reserved(
     assert await somebody.sign_up() == 303
     sent_at = clock()
     clock.advance(600)
-    await money.settle(somebody.number, sent_at, 25 * CENT)
+    await money.settle(somebody.number, sent_at, Price(25 * CENT, "USD"))
+    await money.settle(somebody.number, sent_at, Price(25 * CENT, "EUR"))
     assert (await spent(), await spent(Scope.SPEND_HOUR)) == (25, 25)
+
+
+@ON_SQLITE
+@pytest.mark.environ(**NO_OTHER_LIMIT, SPEND_PER_DAY="100", OUTBOX_IN_WEB="0")
+async def test_the_receipt_of_a_code_corrects_what_was_reserved_for_it(
+    client: httpx.AsyncClient, clock: Clock, app: Starlette
+) -> None:
+    assert await Stranger(client).sign_up() == 303
+    assert await spent() == 5  # 0.0524, the dearest carrier's
+    for _ in range(2):
+        clock.advance(10)
+        await app.state.receipts.ask()
+    assert await spent() == 4  # 0.0400, once
 
 
 # The vendor's list

@@ -202,7 +202,7 @@ def _assemble(
     )
     events = Webhooks(state.outbox) if settings.webhook_url else Unheard()
     money.events = events
-    state.receipts = Receipts(state.providers.verifier, state.history, ports.clock)
+    state.receipts = Receipts(state.providers.verifier, state.history, money, ports.clock)
     state.site = Site(
         verifier=state.providers.verifier,
         outbox=state.outbox,

@@ -44,6 +44,7 @@ class Receipt:
     state: DeliveryState
     phone: str = ""  # E.164
     error: str = ""  # the vendor's code for a failure
+    price: "Price | None" = None  # where the vendor tells it by then
 
 
 class ForgedReceipt(Exception):

@@ -20,6 +20,7 @@ from webapp.accounts.policy.rules import (
     SpendReached,
 )
 from webapp.accounts.policy.usage import Limit, Reservation, Scope
+from webapp.providers import Price
 
 log = structlog.get_logger(__name__)
 WINDOWS = {Scope.SPEND_HOUR: timedelta(hours=1), Scope.SPEND_DAY: timedelta(days=1)}
@@ -70,13 +71,14 @@ class Money:
             if most is not None
         ]
 
-    async def settle(self, phone: str, sent_at: datetime, price: int) -> None:
-        """A receipt tells the ``price``, in millionths, of what went to ``phone`` at ``sent_at``.
+    async def settle(self, phone: str, sent_at: datetime, price: Price) -> None:
+        """A receipt tells the ``price`` of what went to ``phone`` at ``sent_at``.
 
-        It takes the place of what was reserved for it. Call it once for each message.
+        It takes the place of what was reserved for it, unless it is in another currency. Call it
+        once for each message.
         """
-        if self.counts:
-            limits = self._limits(price - await self.price(phone), 0.0)
+        if self.counts and price.currency == self.prices.currency:
+            limits = self._limits(price.millionths - await self.price(phone), 0.0)
             await usage.add({limit: limit.takes for limit in limits}, sent_at)
 
     async def warn(self, reservation: Reservation) -> None:

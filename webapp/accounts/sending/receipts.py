@@ -5,6 +5,7 @@ and what operators count.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -16,6 +17,7 @@ from webapp.accounts.challenges import verifications
 from webapp.accounts.challenges.verifications import Outcome, Verification
 from webapp.accounts.history.reasons import Reason
 from webapp.accounts.history.recorder import History
+from webapp.accounts.policy.money import Money
 from webapp.accounts.sending.carriers import NOTICE
 from webapp.accounts.statements import run
 from webapp.providers import Channel, DeliveryState, ProviderError, Receipt, Verifier
@@ -63,11 +65,14 @@ def _waits(verification: Verification, now: datetime) -> bool:
 class Receipts:
     """Takes receipts, and asks the vendor for those that it does not send."""
 
-    def __init__(self, verifier: Verifier, history: History, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, verifier: Verifier, history: History, money: Money, clock: Callable[[], datetime]
+    ) -> None:
         self._verifier, self._history, self._clock = verifier, history, clock
+        self._money = money
 
-    async def take(self, receipt: Receipt) -> None:
-        """Record what became of a message, if it is final and news.
+    async def take(self, receipt: Receipt, sent_at: datetime | None = None) -> None:
+        """Record what became of a message, if it is final and news, and what it cost.
 
         A receipt may come before we know that the vendor has the message: see ``record_sent``.
         """
@@ -77,6 +82,8 @@ class Receipts:
         is_code = await verifications.record_delivery(receipt.message, receipt.state, now)
         channel = Channel.SMS if is_code else NOTICE
         self._history.record(reason, receipt.phone, channel=channel, detail=receipt.error)
+        if receipt.price and sent_at:
+            await self._money.settle(receipt.phone, sent_at, receipt.price)
         log.info("receipt", state=receipt.state.name.lower(), channel=channel, error=receipt.error)
 
     async def ask(self) -> None:
@@ -95,10 +102,10 @@ class Receipts:
         await verifications.settle_receipts(over)
 
     async def _ask_for(self, waiting: Sequence[Verification]) -> None:
-        phones = {one.message: one.phone for one in waiting}
-        sent_at = [one.sent_at for one in waiting if one.sent_at]
-        if not sent_at:
+        sent = {one.message: (one.phone, one.sent_at) for one in waiting if one.sent_at}
+        if not sent:
             return
-        for receipt in await self._verifier.receipts(min(sent_at)):
-            if phone := phones.get(receipt.message):
-                await self.take(Receipt(receipt.message, receipt.state, phone, receipt.error))
+        for receipt in await self._verifier.receipts(min(sent_at for _, sent_at in sent.values())):
+            if receipt.message in sent:
+                phone, sent_at = sent[receipt.message]
+                await self.take(replace(receipt, phone=phone), sent_at)

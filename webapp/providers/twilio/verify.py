@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +11,7 @@ from webapp.providers import (
     Gone,
     InvalidNumber,
     Misconfigured,
+    Price,
     ProviderError,
     Receipt,
     Sent,
@@ -22,6 +24,7 @@ from webapp.providers.twilio.account import Credentials, Twilio, check_number, c
 from webapp.providers.twilio.callbacks import state_of
 from webapp.settings import Settings
 
+MILLION = 1_000_000
 CODE_LENGTH = 6  # digits that our form takes
 PHONE_CHANNELS = frozenset({Channel.SMS, Channel.CALL})
 OVER: dict[str, type[ProviderError]] = {
@@ -172,4 +175,16 @@ def _attempt(attempts: object) -> str:
 def _receipt(attempt: Any) -> Receipt:
     told = attempt.channel_data if isinstance(attempt.channel_data, dict) else {}
     status = told.get("message_status") or told.get("call_status")
-    return Receipt(str(attempt.sid), state_of(status), error=str(told.get("error_code") or ""))
+    error = str(told.get("error_code") or "")
+    return Receipt(str(attempt.sid), state_of(status), error=error, price=_price(attempt.price))
+
+
+def _price(told: object) -> Price | None:
+    """What the channel cost, which Twilio may not know yet."""
+    if not isinstance(told, dict):
+        return None
+    try:
+        millionths = int(Decimal(str(told.get("value"))) * MILLION)
+    except (ArithmeticError, ValueError):
+        return None
+    return Price(abs(millionths), str(told.get("currency")).upper())
