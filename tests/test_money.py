@@ -112,7 +112,7 @@ async def test_what_did_not_go_out_costs_nothing(
 
 
 @ON_SQLITE
-@pytest.mark.environ(**NO_OTHER_LIMIT, **DEAR, SPEND_PER_DAY="1", SPEND_PER_HOUR="1")
+@pytest.mark.environ(**NO_OTHER_LIMIT, SPEND_PER_DAY="1", SPEND_PER_HOUR="1", OUTBOX_IN_WEB="0")
 async def test_a_receipt_takes_the_place_of_what_was_reserved(
     client: httpx.AsyncClient, money: Money, clock: Clock
 ) -> None:
@@ -136,6 +136,17 @@ async def test_the_receipt_of_a_code_corrects_what_was_reserved_for_it(
         clock.advance(10)
         await app.state.receipts.ask()
     assert await spent() == 4  # 0.0400, once
+
+
+@ON_SQLITE
+@pytest.mark.environ(**NO_OTHER_LIMIT, **DEAR, SPEND_PER_DAY="1", OUTBOX_IN_WEB="0")
+async def test_a_price_of_the_owners_own_stands(
+    client: httpx.AsyncClient, money: Money, clock: Clock
+) -> None:
+    somebody = Stranger(client)
+    assert await somebody.sign_up() == 303
+    await money.settle(somebody.number, clock(), Price(25 * CENT, "USD"))
+    assert await spent() == 10
 
 
 # The vendor's list

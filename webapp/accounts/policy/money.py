@@ -74,10 +74,12 @@ class Money:
     async def settle(self, phone: str, sent_at: datetime, price: Price) -> None:
         """A receipt tells the ``price`` of what went to ``phone`` at ``sent_at``.
 
-        It takes the place of what was reserved for it, unless it is in another currency. Call it
-        once for each message.
+        It takes the place of what was reserved for it, unless the owner says what texts cost, or
+        the price is in another currency. Call it once for each message.
         """
-        if self.counts and price.currency == self.prices.currency:
+        if self.prices.are_fixed or price.currency != self.prices.currency:
+            return
+        if self.counts:
             limits = self._limits(price.millionths - await self.price(phone), 0.0)
             await usage.add({limit: limit.takes for limit in limits}, sent_at)
 
