@@ -14,7 +14,7 @@ from tests.conftest import Clock
 from tests.people import NUMBER, sign_up, verify
 from tests.phone import Phone
 from tests.visitor import Page, Visitor
-from webapp.accounts.challenges import verifications
+from webapp.accounts.challenges import sends
 from webapp.accounts.challenges.verifications import Verification
 from webapp.accounts.history.events import PhoneEvent
 from webapp.accounts.history.reasons import Reason
@@ -213,7 +213,7 @@ async def test_a_receipt_that_is_quicker_than_the_vendors_answer_counts(
     verification = await newest()
     await app.state.receipts.take(Receipt("SM-quick", DeliveryState.DELIVERED, NUMBER))
     sent = Sent(verification.reference, message="SM-quick")
-    await verifications.record_sent(verification, sent, clock())
+    await sends.record_sent(verification, sent, clock())
     assert delivery(await visitor.visit("/verification")) == "delivered"
 
 

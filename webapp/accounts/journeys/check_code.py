@@ -12,9 +12,10 @@ import structlog
 from tortoise.exceptions import IntegrityError
 from tortoise.transactions import in_transaction
 
-from webapp.accounts.challenges import entries, verifications
+from webapp.accounts.challenges import checks, entries, verifications
+from webapp.accounts.challenges.checks import CheckClaim
 from webapp.accounts.challenges.entries import Answer
-from webapp.accounts.challenges.verifications import CheckClaim, Purpose, Verification
+from webapp.accounts.challenges.verifications import Purpose, Verification
 from webapp.accounts.history.reasons import Reason, Refusal
 from webapp.accounts.journeys.prove_phone import is_over
 from webapp.accounts.journeys.refusals import refusals
@@ -79,7 +80,7 @@ async def _check(site: Site, verification: Verification, code: str) -> Check:
     if right:
         return Check.ANSWERED
     log.info("code_wrong", user=verification.user_id, verification=verification.id)
-    await verifications.record_wrong_check(verification)
+    await checks.record_wrong_check(verification)
     await entries.record(verification, hashed, Answer.WRONG)
     raise _wrong(site, verification)
 
@@ -120,7 +121,7 @@ async def _claim(site: Site, verification: Verification, hashed: str) -> bool:
         async with in_transaction():
             if not await entries.enter(verification, hashed, now):
                 return False
-            match await verifications.claim_check(verification, now):
+            match await checks.claim_check(verification, now):
                 case CheckClaim.SPENT:
                     raise _checks_spent(site, verification)
                 case CheckClaim.OVER:
@@ -160,10 +161,10 @@ async def _record_failure(
             await verifications.expire(verification, site.clock())
             result = CodeExpired()
         elif isinstance(error, TooManyChecks):
-            await verifications.exhaust(verification)
+            await checks.exhaust(verification)
             result = _checks_spent(site, verification)
         elif not error.maybe_sent:
-            await verifications.refund_check(verification, site.clock())
+            await checks.refund_check(verification, site.clock())
         if entry := await entries.find(verification, hashed):
             await entries.withdraw(entry)
     return result

@@ -9,7 +9,7 @@ from datetime import datetime
 import structlog
 from tortoise.transactions import in_transaction
 
-from webapp.accounts.challenges import verifications
+from webapp.accounts.challenges import sends, verifications
 from webapp.accounts.challenges.verifications import Outcome, Purpose, Verification
 from webapp.accounts.history.reasons import Reason, Refusal
 from webapp.accounts.journeys.refusals import refusals
@@ -69,9 +69,7 @@ async def verification_for(site: Site, user: User, phone: str, purpose: Purpose)
             return latest
         if purpose is Purpose.NEW_PHONE:
             await _limit_numbers(site, user)
-        return await verifications.begin_unsent(
-            user.id, phone, site.verifier.name, site.clock(), purpose
-        )
+        return await sends.begin_unsent(user.id, phone, site.verifier.name, site.clock(), purpose)
 
 
 async def _limit_numbers(site: Site, user: User) -> None:
@@ -112,7 +110,7 @@ async def send_code(
         raise
     now, price = site.clock(), await site.money.price(verification.phone)
     site.history.record(Reason.SENT, verification.phone, channel=channel, money=price)
-    await verifications.record_sent(verification, sent, now, _receipt_due_at(site, sent, now))
+    await sends.record_sent(verification, sent, now, _receipt_due_at(site, sent, now))
     if sent.account and sent.account != _vendor_account(user, verification.phone):
         await users.save_vendor_account(user, verification.phone, sent.account)
     log.info("code_sent", user=user.id, verification=verification.id, channel=channel.value)
@@ -144,7 +142,7 @@ async def _reserve(
         else:
             reserved = await limits.reserve_send(phone, network, site.spending, now, adapt, money)
     except (LimitExceeded, BlockedByOperator):
-        await verifications.record_send_failure(verification, now)
+        await sends.record_send_failure(verification, now)
         raise
     await site.money.warn(reserved)
     return reserved
@@ -157,16 +155,16 @@ async def _record_failure(
     log.warning("code_not_sent", verification=verification.id, kind=kind, error=error.code)
     now = site.clock()
     if error.maybe_sent:
-        await verifications.record_unknown_send(verification, error.reference or "", now)
+        await sends.record_unknown_send(verification, error.reference or "", now)
         await limits.mark_unknown(reserved)
         return
-    await verifications.record_send_failure(verification, now)
+    await sends.record_send_failure(verification, now)
     if isinstance(error, VERDICTS):
         await limits.mark_rejected(reserved)
     else:
         await usage.refund(reserved)
     if isinstance(error, TooManySends) and not verification.never_sent:
-        await verifications.stop_sends(verification)
+        await sends.stop_sends(verification)
 
 
 @tells_database_errors
@@ -192,8 +190,8 @@ async def _claim_send(site: Site, verification: Verification, now: datetime) -> 
     """Claim one more send of this code, or the first of another. Raises ``LimitExceeded``."""
     async with in_transaction():
         if is_over(site, verification, now):
-            return await verifications.begin_again(verification, site.verifier.name, now)
-        await verifications.claim_send(verification, now)
+            return await sends.begin_again(verification, site.verifier.name, now)
+        await sends.claim_send(verification, now)
         return verification
 
 
@@ -242,7 +240,7 @@ async def change_phone(
             if not await users.change_phone(user, phone):
                 return await _changed_before(site, user, phone)
             replaced = await verifications.replace_pending(user)
-            verification = await verifications.begin(
+            verification = await sends.begin(
                 user.id,
                 phone.e164,
                 site.verifier.name,

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import structlog
 from tortoise.transactions import in_transaction
 
-from webapp.accounts.challenges import verifications
+from webapp.accounts.challenges import sends, verifications
 from webapp.accounts.challenges.verifications import Purpose, Verification
 from webapp.accounts.forms.signin import SigninForm
 from webapp.accounts.history.reasons import Reason, Refusal
@@ -114,7 +114,7 @@ async def _ask_for_code(site: Site, user: User, browser: Browser) -> SignedIn:
         await _lock(user)  # also since two requests at once would send two codes
         verification = await verifications.latest(user, Purpose.SIGN_IN)
         if not (verification and _is_usable(site, user, verification)):
-            verification = await verifications.begin_unsent(
+            verification = await sends.begin_unsent(
                 user.id, user.phone, site.verifier.name, now, Purpose.SIGN_IN
             )
         token = await sessions.open_session(user.id, now, stage=Stage.SIGN_IN, browser=browser)

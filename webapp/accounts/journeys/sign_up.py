@@ -13,7 +13,7 @@ import structlog
 from tortoise.exceptions import IntegrityError
 from tortoise.transactions import in_transaction
 
-from webapp.accounts.challenges import verifications
+from webapp.accounts.challenges import sends, verifications
 from webapp.accounts.challenges.verifications import Outcome, Verification
 from webapp.accounts.events import AccountEvent
 from webapp.accounts.forms.signup import SignupForm
@@ -178,7 +178,7 @@ async def _begin(
             await users.insert(user)
             token = await sessions.open_session(user.id, now, browser=browser)
             network = _hashed(site, browser.network)
-            verification = await verifications.begin(
+            verification = await sends.begin(
                 user.id, user.phone, site.verifier.name, now, network=network
             )
     log.info("signed_up", user=user.id, verification=verification.id)

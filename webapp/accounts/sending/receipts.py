@@ -13,7 +13,7 @@ from tortoise import fields
 from tortoise.indexes import Index
 from tortoise.models import Model
 
-from webapp.accounts.challenges import verifications
+from webapp.accounts.challenges import sends
 from webapp.accounts.challenges.verifications import Outcome, Verification
 from webapp.accounts.history.reasons import Reason
 from webapp.accounts.history.recorder import History
@@ -79,7 +79,7 @@ class Receipts:
         now, reason = self._clock(), REASONS.get(receipt.state)
         if reason is None or not await _is_news(receipt, now):
             return
-        is_code = await verifications.record_delivery(receipt.message, receipt.state, now)
+        is_code = await sends.record_delivery(receipt.message, receipt.state, now)
         channel = Channel.SMS if is_code else NOTICE
         self._history.record(reason, receipt.phone, channel=channel, detail=receipt.error)
         if receipt.price and sent_at:
@@ -89,7 +89,7 @@ class Receipts:
     async def ask(self) -> None:
         """One round: one question to the vendor for all who wait, and a report for each success."""
         now = self._clock()
-        due = await verifications.claim_receipts_due(BATCH, now, now + ASK_EVERY)
+        due = await sends.claim_receipts_due(BATCH, now, now + ASK_EVERY)
         waiting = [one for one in due if _waits(one, now)]
         over = [one for one in due if not _waits(one, now)]
         try:
@@ -99,7 +99,7 @@ class Receipts:
                     await self._verifier.report_success(verification.message)
         except ProviderError as error:  # logged by the client; those who wait are asked for again
             log.info("receipts_not_read", kind=type(error).__name__)
-        await verifications.settle_receipts(over)
+        await sends.settle_receipts(over)
 
     async def _ask_for(self, waiting: Sequence[Verification]) -> None:
         sent = {one.message: (one.phone, one.sent_at) for one in waiting if one.sent_at}

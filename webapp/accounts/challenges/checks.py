@@ -1,0 +1,77 @@
+"""How a code is checked: each step is one conditional UPDATE."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from tortoise.expressions import F
+
+from webapp.accounts.challenges.verifications import (
+    Outcome,
+    Verification,
+    pending_row,
+    reread,
+    row_of,
+)
+from webapp.accounts.policy import limits
+from webapp.accounts.policy.rules import (
+    CHECKS_PER_VERIFICATION,
+    LimitExceeded,
+)
+from webapp.accounts.statements import run
+
+
+class CheckClaim(StrEnum):
+    """What came of a request for one check of a code."""
+
+    CLAIMED = "claimed"
+    SPENT = "spent"  # the code was checked ``CHECKS_PER_VERIFICATION`` times before
+    OVER = "over"  # the code expired or was replaced or used
+
+
+async def claim_check(verification: Verification, now: datetime) -> CheckClaim:
+    """Reserve one check, before it is known whether the code is right.
+
+    Raises ``PhoneChecksSpent``.
+    """
+    claimed = await run(
+        "UPDATE verifications SET checks = checks + 1"
+        " WHERE id = $1 AND outcome = $2 AND expires_at > $3 AND checks < $4 RETURNING checks",
+        verification.id,
+        Outcome.PENDING,
+        now,
+        CHECKS_PER_VERIFICATION,
+    )
+    if not claimed:
+        await reread(verification)
+        return CheckClaim.OVER if verification.checks_left else CheckClaim.SPENT
+    verification.checks = claimed[0]["checks"]
+    try:
+        await limits.reserve_check(verification.phone, now)
+    except LimitExceeded:
+        await _give_check_back(verification)
+        raise
+    return CheckClaim.CLAIMED
+
+
+async def refund_check(verification: Verification, now: datetime) -> None:
+    """The check claimed at ``now`` surely did not reach the vendor: give it back."""
+    await _give_check_back(verification)
+    await limits.refund_check(verification.phone, now)
+
+
+async def _give_check_back(verification: Verification) -> None:
+    verification.checks -= 1
+    await row_of(verification).update(checks=F("checks") - 1)
+
+
+async def record_wrong_check(verification: Verification) -> int:
+    """The code was wrong: how many checks are left."""
+    if not verification.checks_left:
+        await exhaust(verification)
+    return verification.checks_left
+
+
+async def exhaust(verification: Verification) -> None:
+    """No checks are left: a new code only after this one's window, as at the vendor."""
+    verification.checks = CHECKS_PER_VERIFICATION
+    await pending_row(verification).update(checks=CHECKS_PER_VERIFICATION)
