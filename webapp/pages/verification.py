@@ -10,8 +10,12 @@ from starlette.responses import Response
 from webapp.accounts.challenges.verifications import Verification
 from webapp.accounts.forms import typed
 from webapp.accounts.forms.code import CodeForm
+from webapp.accounts.journeys.complete_sign_up import (
+    EmailTaken,
+    enter_code,
+    recover_session,
+)
 from webapp.accounts.journeys.prove_phone import resend_code
-from webapp.accounts.journeys.sign_up import EmailTaken, enter_code, recover_session
 from webapp.accounts.people import phones, sessions
 from webapp.accounts.people.sessions import Visitor
 from webapp.accounts.people.users import User
