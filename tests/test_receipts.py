@@ -233,6 +233,7 @@ async def test_a_late_callback_is_taken_and_changes_nothing_that_is_over(
 
 
 @BY_CALLBACK
+@pytest.mark.environ(OUTBOX_IN_WEB="0")  # so that the text has gone out when ``deliver`` returns
 async def test_the_confirmation_has_a_receipt_that_operators_count(
     visitor: Visitor, phone: Phone, client: httpx.AsyncClient, app: Starlette, sandbox: Sandbox
 ) -> None:

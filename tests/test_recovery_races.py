@@ -156,7 +156,7 @@ async def test_of_recovery_codes_made_at_once_the_one_that_is_shown_is_the_one_t
         "SELECT recovery_code_hash FROM users WHERE claimed_email = ?", ada.email
     )
     assert [hash_of(code) for code in shown].count(stored) == 1
-    assert len(shown) <= 2, "one, and one of a request that came when the first was answered"
+    assert len(shown) < len(answers), "only of requests that came when another was answered"
 
 
 async def test_of_a_recovery_code_used_by_two_at_once_one_changes_the_number(

@@ -86,7 +86,7 @@ def walk(page: Page, example: str, accounts: str, *, new: bool) -> None:
         page.get_by_role("link", name="Sign in").click()
         page.get_by_label("Email address").fill(ADA["email"])
         page.get_by_label("Password", exact=True).fill(PASSWORD)
-        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Sign in", exact=True).click()
         expect(page.get_by_label("6-digit code")).to_be_visible()
         page.get_by_label("6-digit code").fill(code(accounts))
         page.get_by_role("button", name="Confirm").click()
