@@ -188,7 +188,7 @@ def test_the_keyboard_alone_is_enough(person: Person) -> None:
     keys.press("Enter")
     person.is_at("account")
     expect(page.get_by_role("heading", level=1)).to_be_focused()
-    stops = []
+    stops: list[str] = []
     while stops[-1:] != ["Sign out"]:
         keys.press("Tab")
         stops.append(person.focus())
