@@ -11,6 +11,7 @@ from webapp.accounts.journeys.change_email import new_address
 from webapp.accounts.journeys.confirm_email import wait_for_link
 from webapp.accounts.journeys.new_browser import sign_out as sign_out_of
 from webapp.accounts.people import phones, sessions
+from webapp.accounts.people.sessions import Session
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.rules import whole_seconds
 from webapp.pages import state
@@ -24,24 +25,21 @@ NEW = timedelta(hours=1)  # how long the account says that it is ready
 
 async def show(request: Request) -> Response:
     visitor = await require_visitor(request)
-    return await render(request, *visitor, notice=await take_notice(request))
+    return await render(request, *visitor, notice=await take_notice(request, visitor.session))
 
 
 async def render(
     request: Request,
     user: User,
     verification: Verification,
+    session: Session,
     *,
     notice: str | None = None,
     problem: Problem | None = None,
-    token: str = "",
 ) -> Response:
-    """The account as it stands: verified, not yet, or its email somebody else's.
-
-    ``token`` is that of a session which the browser does not have yet.
-    """
+    """The account as it stands: verified, not yet, or its email somebody else's."""
     resend_in = await _wait_for_link(request, user)
-    onward = await _onward(request, token) if user.verified_at else ""
+    onward = _onward(request, session) if user.verified_at else ""
     site = state.site(request)
     new_email = await new_address(site, user) if user.verified_at and site.emails else ""
     return page(
@@ -63,10 +61,9 @@ async def _wait_for_link(request: Request, user: User) -> int | None:
     return whole_seconds(await wait_for_link(user, site.clock()))
 
 
-async def _onward(request: Request, token: str) -> str:
+def _onward(request: Request, session: Session) -> str:
     """Where "Continue" leads: to where the person came from, or to the owner's application."""
-    token = token or state.cookie(request).read(request)
-    came_from = await sessions.return_to(token, state.site(request).clock())
+    came_from = sessions.return_to(session, state.site(request).clock())
     return came_from or state.continue_url(request)
 
 

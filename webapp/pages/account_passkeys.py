@@ -26,7 +26,9 @@ TEMPLATE = "account/passkeys.html"
 
 async def show(request: Request) -> Response:
     owner = await require_owner(request, PASSKEYS)
-    return await render(request, owner, PasskeyForm(), notice=await take_notice(request))
+    return await render(
+        request, owner, PasskeyForm(), notice=await take_notice(request, owner.session)
+    )
 
 
 async def options(request: Request) -> Response:

@@ -71,7 +71,7 @@ async def _begin(request: Request, owner: Owner) -> Response:
 async def show_code(request: Request) -> Response:
     owner = await require_owner(request)
     pair = await require_pair(request, owner)
-    return render_code(request, pair, notice=await take_notice(request))
+    return render_code(request, pair, notice=await take_notice(request, owner.session))
 
 
 async def submit_code(request: Request) -> Response:

@@ -29,7 +29,7 @@ JUST_NOW = timedelta(minutes=10)  # last_seen_at is minutes stale, see SESSION_T
 async def show(request: Request) -> Response:
     owner = await require_owner(request)
     form = SessionForm(asks=asks_password(request, owner))
-    return await render(request, owner, form, notice=await take_notice(request))
+    return await render(request, owner, form, notice=await take_notice(request, owner.session))
 
 
 async def end(request: Request) -> Response:

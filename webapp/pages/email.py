@@ -75,12 +75,12 @@ def context(link: LinkStatus, url: str, *, signed_in: bool) -> dict[str, Any]:
 
 
 async def resend(request: Request) -> Response:
-    user, verification = await require_visitor(request)
-    if not user.verified_at:
+    visitor = await require_visitor(request)
+    if not visitor.user.verified_at:
         raise Redirect(HOME)
     try:
         await throttle(request, "resends")
-        await send_link(state.site(request), user)
+        await send_link(state.site(request), visitor.user)
     except USER_ERRORS as error:
-        return await account.render(request, user, verification, problem=problem(error))
+        return await account.render(request, *visitor, problem=problem(error))
     return await go_on(request, state.cookie(request).read(request), ACCOUNT, Told.LINK_SENT)

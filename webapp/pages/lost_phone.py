@@ -16,10 +16,10 @@ from webapp.accounts.forms.recovery import LostPhoneForm
 from webapp.accounts.journeys import lost_phone as journey
 from webapp.accounts.journeys.change_phone import send_to_new
 from webapp.accounts.journeys.prove_phone import resend_code
-from webapp.accounts.people import phone_changes, phones, recovery_codes, sessions
+from webapp.accounts.people import phone_changes, phones, recovery_codes
 from webapp.accounts.people.countries import countries
 from webapp.accounts.people.phone_changes import PhoneChange
-from webapp.accounts.people.sessions import Stage
+from webapp.accounts.people.sessions import Session, Stage
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.rules import LOST_PHONE_PROOF, PHONE_CHANGE_WAITS
 from webapp.pages import account_recovery, state, verification
@@ -55,11 +55,14 @@ async def require_person(request: Request) -> User:
     """
     half = await find_visitor(request, Stage.SIGN_IN)
     visitor = half or await find_visitor(request)
-    token, since = state.cookie(request).read(request), state.site(request).clock()
-    proved = visitor and await sessions.proved_since(token, since - LOST_PHONE_PROOF)
-    if not (visitor and visitor.user.verified_at and proved):
+    if not (visitor and visitor.user.verified_at and _proved_lately(request, visitor.session)):
         raise Redirect(f"{SIGNIN}?prompt=login&return_to={LOST_PHONE}")
     return visitor.user
+
+
+def _proved_lately(request: Request, session: Session) -> bool:
+    since = state.site(request).clock() - LOST_PHONE_PROOF
+    return session.proved_at is not None and session.proved_at >= since
 
 
 async def show(request: Request) -> Response:

@@ -27,12 +27,12 @@ TEMPLATE = "steps/phone.html"
 
 
 async def show(request: Request) -> Response:
-    user, _ = await require_pending_visitor(request)
+    user, *_ = await require_pending_visitor(request)
     return render(request, user, PhoneForm(country=user.country, phone=phones.national(user.phone)))
 
 
 async def submit(request: Request) -> Response:
-    site, (user, pending) = state.site(request), await require_pending_visitor(request)
+    site, (user, pending, _) = state.site(request), await require_pending_visitor(request)
     form = PhoneForm.parse(await posted(request), site.countries)
     if not form.number:
         return render(request, user, form)

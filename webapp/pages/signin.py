@@ -75,8 +75,8 @@ async def show_onward(request: Request) -> Response:
     A page of its own, because under ``form-action 'self'`` Chromium lets no form's redirect lead
     to another host: this page is loaded first, and the browser goes on from it by GET.
     """
-    token, now = state.cookie(request).read(request), state.site(request).clock()
-    onward = await sessions.return_to(token, now) if token and await find_visitor(request) else ""
+    visitor, now = await find_visitor(request), state.site(request).clock()
+    onward = sessions.return_to(visitor.session, now) if visitor else ""
     if not onward:
         raise Redirect(HOME)
     response = page(request, ONWARD_TEMPLATE, url=CONTINUE, onward=onward)

@@ -39,7 +39,7 @@ async def require_half_signed_in(request: Request) -> Visitor:
 
 async def show(request: Request) -> Response:
     visitor = await require_half_signed_in(request)
-    return render(request, *visitor, notice=await take_notice(request))
+    return render(request, *visitor[:2], notice=await take_notice(request, visitor.session))
 
 
 async def submit(request: Request) -> Response:
@@ -52,13 +52,13 @@ async def submit(request: Request) -> Response:
             return answer
         raise
     if not form.valid:
-        return render(request, *visitor, form)
+        return render(request, *visitor[:2], form)
     try:
         await throttle(request, "checks")
         known, site = state.browser_cookie(request).read(request), state.site(request)
         entered = await enter_code(site, visitor, form.digits, token, known, remember=remember)
     except USER_ERRORS as error:
-        return render(request, *visitor, form, problem(error, checking=True))
+        return render(request, *visitor[:2], form, problem(error, checking=True))
     return _onward(request, entered)
 
 

@@ -14,7 +14,7 @@ from webapp.accounts.forms import Form, typed
 from webapp.accounts.journeys.prove_again import AnsweredBefore, next_token, was_answered
 from webapp.accounts.journeys.site import SignupOver, Site
 from webapp.accounts.people import sessions
-from webapp.accounts.people.sessions import Owner, Stage, Visitor
+from webapp.accounts.people.sessions import Owner, Session, Stage, Visitor
 from webapp.accounts.policy import blocks
 from webapp.accounts.policy.blocks import BlockedByOperator, Subject
 from webapp.accounts.policy.rules import Throttled
@@ -76,12 +76,11 @@ async def go_on(request: Request, token: str, path: str, told: str = "") -> Resp
     return response
 
 
-async def take_notice(request: Request) -> str | None:
+async def take_notice(request: Request, session: Session) -> str | None:
     """The words that were left for this page, once: not for a HEAD, which shows nothing."""
-    token = state.cookie(request).read(request)
-    if not token or request.method == "HEAD":
+    if request.method == "HEAD":
         return None
-    return TOLD.get(await sessions.take_notice(token))
+    return TOLD.get(await sessions.take_notice(session))
 
 
 def asks_password(request: Request, owner: Owner) -> bool:

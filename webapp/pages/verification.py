@@ -41,8 +41,8 @@ TEMPLATE = "steps/verification.html"
 
 
 async def show(request: Request) -> Response:
-    visitor = await require_pending_visitor(request)
-    return render(request, *visitor, notice=await take_notice(request))
+    user, verification, session = await require_pending_visitor(request)
+    return render(request, user, verification, notice=await take_notice(request, session))
 
 
 async def submit(request: Request) -> Response:
@@ -53,16 +53,17 @@ async def submit(request: Request) -> Response:
         if answer := await answer_again(request, form, token):
             return answer
         raise
+    user, verification, _ = visitor
     if not form.valid:
-        return render(request, *visitor, form)
+        return render(request, user, verification, form)
     try:
         await throttle(request, "checks")
-        next_token = await enter_code(state.site(request), *visitor, form.digits, token)
+        next_token = await enter_code(state.site(request), user, verification, form.digits, token)
     except EmailTaken:
-        return await on_to_the_account(request, *visitor, None)
+        return await on_to_the_account(request, visitor, None)
     except USER_ERRORS as error:
-        return render(request, *visitor, form, problem(error, checking=True))
-    return await on_to_the_account(request, *visitor, next_token)
+        return render(request, user, verification, form, problem(error, checking=True))
+    return await on_to_the_account(request, visitor, next_token)
 
 
 async def answer_again(request: Request, form: CodeForm, former: str) -> Response | None:
@@ -70,7 +71,7 @@ async def answer_again(request: Request, form: CodeForm, former: str) -> Respons
     token = await recovered_token(request, form, former)
     site = state.site(request)
     visitor = await sessions.visitor(token, site.clock(), site.session_life) if token else None
-    return await on_to_the_account(request, *visitor, token) if visitor else None
+    return await on_to_the_account(request, visitor, token) if visitor else None
 
 
 async def recovered_token(request: Request, form: CodeForm, former: str) -> str | None:
@@ -85,12 +86,10 @@ async def recovered_token(request: Request, form: CodeForm, former: str) -> str 
     return await recover_session(state.site(request), former, form.digits)
 
 
-async def on_to_the_account(
-    request: Request, user: User, verification: Verification, token: str | None
-) -> Response:
+async def on_to_the_account(request: Request, visitor: Visitor, token: str | None) -> Response:
     """The account step, for a browser that has the session ``token``, if there is a new one."""
     if is_fragment(request):
-        response = await account.render(request, user, verification, token=token or "")
+        response = await account.render(request, *visitor)
     else:
         response = go(ACCOUNT)
     if token:
@@ -109,7 +108,7 @@ async def send_again(
 
     A channel that codes cannot take is a text. ``render`` is the step's own.
     """
-    (user, verification), site = visitor, state.site(request)
+    (user, verification, _), site = visitor, state.site(request)
     wanted = typed(await posted(request), "channel")
     channel = Channel(wanted) if wanted in site.verifier.channels else Channel.SMS
     has_code = not verification.never_sent

@@ -97,16 +97,18 @@ async def clear_counts(site: Site, verification: Verification) -> None:
     Call it after the transaction that uses the code: it locks what many people's sends count in.
     """
     since = verification.expires_at - CODE_LIFETIME
-    await limits.forget_checks(verification.phone, verification.checks, since)
-    if verification.purpose is Purpose.SIGN_UP:
-        await limits.mark_verified(
-            verification.phone,
-            verification.network,
-            site.spending,
-            verification.sends,
-            since,
-            costs=site.money.counts,
-        )
+    if verification.purpose is not Purpose.SIGN_UP:
+        await limits.forget_checks(verification.phone, verification.checks, since)
+        return
+    await limits.mark_verified(
+        verification.phone,
+        verification.network,
+        site.spending,
+        verification.sends,
+        since,
+        checks=verification.checks,
+        costs=site.money.counts,
+    )
 
 
 async def _claim(site: Site, verification: Verification, hashed: str) -> bool:

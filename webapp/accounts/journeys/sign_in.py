@@ -143,7 +143,7 @@ async def enter_code(
 
     Raises ``WrongCode``, ``CodeExpired``, ``LimitExceeded`` or ``ProviderError``.
     """
-    user, verification = visitor
+    user, verification, _ = visitor
     token = sessions.derive_next_token(session, code, site.secret_key)
     if await check_code(site, verification, code) is not Check.ANSWERED:
         if not await sessions.opened_since(token, site.clock() - CODE_LIFETIME):

@@ -98,7 +98,7 @@ def _is_same_person(form: SignupForm, user: User) -> bool:
 
 
 async def _correct(site: Site, form: SignupForm, password_hash: str, visitor: Visitor) -> SignedUp:
-    user, verification = visitor
+    user, verification, _ = visitor
     answers = {**form.profile(), "password_hash": password_hash, "signup_digest": None}
     if not await users.correct(user, answers):
         raise SignupOver

@@ -86,6 +86,7 @@ class Visitor(NamedTuple):
 
     user: User
     verification: Verification
+    session: Session
 
 
 class Owner(NamedTuple):
@@ -175,12 +176,9 @@ async def browser_of(token: str) -> Browser:
     return Browser(session.user_agent, session.return_to) if session else UNKNOWN_BROWSER
 
 
-async def return_to(token: str, now: datetime) -> str:
+def return_to(session: Session, now: datetime) -> str:
     """Where the browser with this session goes on to, if it came from somewhere not long ago."""
-    session = await Session.get_or_none(
-        token_hash=token_hash(token), created_at__gt=now - RETURN_LIFETIME
-    )
-    return session.return_to if session else ""
+    return session.return_to if session.created_at > now - RETURN_LIFETIME else ""
 
 
 async def replace_sessions(user_id: int, now: datetime, former: str, token: str) -> str:
@@ -244,10 +242,9 @@ async def leave_notice(token: str, notice: str) -> None:
     await Session.filter(token_hash=token_hash(token)).update(notice=notice)
 
 
-async def take_notice(token: str) -> str:
+async def take_notice(session: Session) -> str:
     """The notice that was left for this session, once; nothing where there is none."""
-    session = await Session.get_or_none(token_hash=token_hash(token))
-    if session is None or not session.notice:
+    if not session.notice:
         return ""
     left = Session.filter(token_hash=session.token_hash, notice=session.notice)
     return session.notice if await left.update(notice="") else ""
@@ -289,15 +286,14 @@ async def visitor(
     life = HALF_SIGNED_IN if stage is Stage.SIGN_IN else life
     rows = await run(
         f"SELECT users.*, {columns_of(Verification, 'latest')},"  # noqa: S608
-        " sessions.last_seen_at < $2 AS stale"
+        f" {columns_of(Session, 'sessions')}"
         " FROM sessions JOIN users ON users.id = sessions.user_id"
         " JOIN verifications latest ON latest.id ="
-        " (SELECT id FROM verifications WHERE user_id = users.id AND purpose = $6"
+        " (SELECT id FROM verifications WHERE user_id = users.id AND purpose = $5"
         " ORDER BY id DESC LIMIT 1)"
-        " WHERE sessions.token_hash = $1 AND sessions.last_seen_at >= $3"
-        " AND sessions.created_at >= $4 AND sessions.stage = $5",
+        " WHERE sessions.token_hash = $1 AND sessions.last_seen_at >= $2"
+        " AND sessions.created_at >= $3 AND sessions.stage = $4",
         token_hash(token),
-        now - SESSION_TOUCH,
         now - life.idle,
         now - life.absolute,
         stage,
@@ -305,15 +301,13 @@ async def visitor(
     )
     if not rows:
         return None
-    if rows[0]["stale"]:
-        await Session.filter(token_hash=token_hash(token)).update(last_seen_at=now)
-    return Visitor(loaded(User, rows[0]), loaded(Verification, rows[0], "latest_"))
+    session = loaded(Session, rows[0], "sessions_")
+    if session.last_seen_at < now - SESSION_TOUCH:
+        await Session.filter(token_hash=session.token_hash).update(last_seen_at=now)
+    return Visitor(loaded(User, rows[0]), loaded(Verification, rows[0], "latest_"), session)
 
 
 async def owner(token: str, now: datetime, life: SessionLife) -> Owner | None:
     """The person who is signed in by ``token``; None for nobody and for who only signs up."""
     found = await visitor(token, now, life)
-    session = await Session.get_or_none(token_hash=token_hash(token))
-    if found is None or session is None or not found.user.verified_at:
-        return None
-    return Owner(found.user, session, token)
+    return Owner(found.user, found.session, token) if found and found.user.verified_at else None

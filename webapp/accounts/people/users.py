@@ -189,8 +189,15 @@ async def claim(user: User, phone: str, now: datetime) -> bool:
 
 async def is_phone_full(phone: str, most: int | None, own: int = 0) -> bool:
     """Whether ``phone`` has ``most`` verified accounts besides that of the user ``own``."""
-    others = User.filter(phone=phone, verified_at__isnull=False).exclude(id=own)
-    return most is not None and await others.count() >= most
+    if most is None:
+        return False
+    [others] = await run(
+        "SELECT COUNT(*) AS accounts FROM users"
+        " WHERE phone = $1 AND verified_at IS NOT NULL AND id <> $2",
+        phone,
+        own,
+    )
+    return bool(others["accounts"] >= most)
 
 
 async def lock_phone(phone: str) -> None:

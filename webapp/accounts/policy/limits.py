@@ -118,16 +118,17 @@ async def mark_verified(
     sends: int,
     since: datetime,
     *,
+    checks: int = 0,
     costs: bool = False,
 ) -> None:
     """A sign-up's code, sent ``sends`` times from ``since`` on, was entered: it was no pumping.
 
-    ``costs``: whether money was reserved with it.
+    ``checks`` were reserved for it, the right one included; ``costs``: whether money was, too.
     """
     changes = {Scope.ADDRESS: -sends, Scope.PREFIX: -sends, Scope.VERIFIED: 1}
     limits = _limits_of_signup(phone, network, spending, costs=costs)
     uses = {limit: changes[limit.scope] for limit in limits if limit.scope in changes}
-    await usage.add(uses, since)
+    await usage.add({**uses, _limit_of_checks(phone): -checks}, since)
 
 
 def _limits_of_signup(
