@@ -120,6 +120,19 @@ async def test_a_landline_is_told_apart_from_what_is_no_number(
     assert await reasons_of(app, "+442079460018") == ["form_landline"]
 
 
+@pytest.mark.parametrize("number", ["+80012345678", "+979123456789"])
+async def test_a_number_of_no_country_is_told_and_loses_no_other_event(
+    app: Starlette, visitor: Visitor, database_url: str, number: str
+) -> None:
+    await sign_up(visitor)
+    visitor.client.cookies.clear()
+    await sign_up(visitor, phone=number)
+    assert await reasons_of(app, number) == ["form_special_rate"]
+    assert await reasons_of(app, NUMBER) == ["asked", "sent"]
+    sql = "SELECT DISTINCT country FROM phone_events WHERE reason = 'form_special_rate'"
+    assert Rows(database_url).all(sql) == [("ZZ",)]
+
+
 async def test_signing_in_is_told(app: Starlette, ada: Visitor, phone: Phone, clock: Clock) -> None:
     clock.advance(120)
     await ada.submit("/signout")

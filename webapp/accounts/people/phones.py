@@ -177,8 +177,12 @@ UNKNOWN_COUNTRY = "ZZ"  # as Unicode's CLDR has it
 
 
 def country_of(e164: str) -> str:
-    """The ISO 3166 code of the country of ``e164``, or ``UNKNOWN_COUNTRY``."""
-    return phonenumbers.region_code_for_number(phonenumbers.parse(e164)) or UNKNOWN_COUNTRY
+    """The ISO 3166 code of the country of ``e164``; ``UNKNOWN_COUNTRY`` for +800 and the like.
+
+    libphonenumber calls that region 001, which is one letter too long for a column of countries.
+    """
+    region = phonenumbers.region_code_for_number(phonenumbers.parse(e164))
+    return region if region in SUPPORTED_REGIONS else UNKNOWN_COUNTRY
 
 
 def dialling_prefix(e164: str) -> str:
