@@ -15,9 +15,14 @@ from starlette.types import ASGIApp
 from webapp.web.connection import BoundedProtocol
 from webapp.workers import HEARTBEAT, SILENCE, Lifeline, Supervisor
 
+# Seconds that a connection without a request stays open. A proxy has to be the one that closes it:
+# a request that it sends while we do is lost, and its visitor told 502. Proxies keep connections
+# for 60 seconds (nginx from 1.29.7), 90 (Heroku's router, Traefik) or 120 (Caddy).
+KEEP_ALIVE = 130
 OPTIONS: dict[str, Any] = {
     "loop": "uvloop",
     "http": BoundedProtocol,
+    "timeout_keep_alive": KEEP_ALIVE,
     "ws": "none",
     "lifespan": "on",
     "access_log": False,  # our own is without personal data

@@ -30,9 +30,10 @@ class Connection(h11.Connection):
 
 
 class BoundedProtocol(H11Protocol):
-    """Breaks off a connection on which no whole head of a request comes in time.
+    """Breaks off a connection on which a whole head of a request does not come in time.
 
-    uvicorn waits for ever for the first request, and for the rest of one that has begun.
+    uvicorn waits for ever for the first request, and for the rest of one that has begun. Between
+    two requests its own ``timeout_keep_alive`` holds.
     """
 
     head_within = HEAD_WITHIN
@@ -44,23 +45,30 @@ class BoundedProtocol(H11Protocol):
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._await_request()
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        if self.patience is None and self.cycle.response_complete:
+            self._await_head()
+        super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._stop_waiting()
 
     def on_response_complete(self) -> None:
-        self._await_request()  # first, for the next request may be here already
+        self._stop_waiting()
+        if self.conn.trailing_data[0]:  # the next request has begun already
+            self._await_head()
         super().on_response_complete()
 
-    def _await_request(self) -> None:
-        self._stop_waiting()
+    def _await_head(self) -> None:
         self.patience = self.loop.call_later(self.head_within, self._give_up, self.cycle)
 
     def _stop_waiting(self) -> None:
         if self.patience:
             self.patience.cancel()
+            self.patience = None
 
     def _give_up(self, last: RequestResponseCycle | None) -> None:
         """Break off, unless a request has begun since ``last``; also what is not read in time."""
