@@ -8,10 +8,11 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 from uuid import uuid4
 
 from bench import lighthouse
-from bench.deployment import Site, database, deployed, revision, workers
+from bench.deployment import OFF, RAISED, Site, database, deployed, revision, workers
 from bench.machine import CORES, Usage, hashes_per_second, megabytes, peak
 from bench.vendor import Vendor
 from bench.visitors import Crowd, requests_per_second
@@ -28,24 +29,33 @@ COLUMN = 12  # characters
 REFERENCES = ("floor", "limit")
 
 
+class Column(NamedTuple):
+    """What is measured: a revision, here or another, with a past of so many people."""
+
+    name: str
+    commit: str | None = None
+    people: int = 0
+    limits: dict[str, str] = RAISED
+
+
 class Bench:
     """One revision, measured in every way."""
 
     def __init__(self, options: argparse.Namespace, server: Postgres) -> None:
         self.options, self.server, self.vendor = options, server, Vendor()
 
-    async def run(self, files: Path, name: str, people: int = 0) -> Figures:
-        """Start it anew, with a past of so many people, and take its figures."""
+    async def run(self, files: Path, column: Column) -> Figures:
+        """Start it anew, with its past, and take its figures."""
         figures: Figures = {}
-        database_url = self.server.create(name)
+        database_url = self.server.create(uuid4().hex)
         async with self.vendor.serving() as vendor_url:
             self.vendor.latency = 0
-            with deployed(files, database_url, vendor_url) as site:
+            with deployed(files, database_url, vendor_url, column.limits) as site:
                 await asyncio.sleep(2)  # until all workers are there
                 figures["first answer, s"] = site.cold_start
                 figures["memory idle, MB"] = megabytes(site.pid)
-                if people:
-                    await asyncio.to_thread(Rows(database_url).fill, people)
+                if column.people:
+                    await asyncio.to_thread(Rows(database_url).fill, column.people)
                 page = f"{site.url}/signup"
                 figures["sign-up page, requests/s"] = await requests_per_second(
                     page, self.options.seconds / 2
@@ -195,19 +205,20 @@ def _number(value: float | None) -> str:
 
 async def main(options: argparse.Namespace) -> None:
     runs: dict[str, list[Figures]] = defaultdict(list)
-    columns: list[tuple[str, str | None, int]] = [("here", None, 0)]
+    columns = [Column("here")]
     if options.base:
-        columns.insert(0, (options.base, options.base, 0))
+        columns.insert(0, Column(options.base, options.base))
     if options.past:
-        columns.insert(-1, ("with a past", None, options.past))
+        columns.insert(-1, Column("with a past", people=options.past))
+    if options.limits_off:
+        columns.insert(-1, Column("limits off", limits=OFF))
     with database() as server:
         for number in range(options.runs):
             runs["limit"].append(await limits(options))
-            for name, commit, past in columns:
-                print(f"run {number + 1} of {options.runs}: {name}", file=sys.stderr)
-                with revision(commit) as files:
-                    bench = Bench(options, server)
-                    runs[name].append(await bench.run(files, uuid4().hex, past))
+            for column in columns:
+                print(f"run {number + 1} of {options.runs}: {column.name}", file=sys.stderr)
+                with revision(column.commit) as files:
+                    runs[column.name].append(await Bench(options, server).run(files, column))
             print(f"run {number + 1} of {options.runs}: floor", file=sys.stderr)
             runs["floor"].append(await Bench(options, server).run_floor(uuid4().hex))
             runs["limit"].append(await limits(options))  # machines that are shared change speed
@@ -225,6 +236,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--waiting", type=int, default=0, help="people for a vendor that hangs")
     parser.add_argument("--overload", action="store_true", help="come at twice the rate it stands")
     parser.add_argument("--past", type=int, default=0, help="a column with so many people's rows")
+    parser.add_argument("--limits-off", action="store_true", help="a column without any limit")
     parser.add_argument("--lighthouse", action="store_true", help="ask it for its scores, too")
     return parser.parse_args()
 

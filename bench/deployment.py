@@ -24,10 +24,11 @@ RAISED = {
     "SIGNUPS_PER_IP": "1000000/hour",
     "CHECKS_PER_IP": "1000000/10minutes",
     "RESENDS_PER_IP": "1000000/hour",
-    "SENDS_PER_PHONE": "1000000",
-    "SENDS_PER_HOUR": "1000000",
-    "PREFIX_BRAKE": "1000000",
+    "SENDS_PER_PHONE": "10000000",
+    "SENDS_PER_HOUR": "10000000",
+    "PREFIX_BRAKE": "10000000",
 }
+OFF = dict.fromkeys(RAISED, "off")
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,12 @@ def revision(name: str | None) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def deployed(files: Path, database_url: str, vendor_url: str) -> Iterator[Site]:
+def deployed(
+    files: Path, database_url: str, vendor_url: str, limits: dict[str, str]
+) -> Iterator[Site]:
     """The Procfile's ``web``, after its ``release``, for the length of a ``with`` block."""
     vendors = {"TWILIO_BASE_URL": vendor_url, "AUTHY_BASE_URL": vendor_url}
-    environ = production_environ(database_url, **vendors, **RAISED)
+    environ = production_environ(database_url, **vendors, **limits)
     lines = (files / "Procfile").read_text().splitlines()
     commands = {name: line.strip() for name, line in (line.split(":", 1) for line in lines)}
     release = ["/bin/sh", "-c", commands["release"]]

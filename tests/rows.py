@@ -62,6 +62,13 @@ PAST = (
     SELECT 'send', phone, left(phone, 5), id, true, now() - random() * interval '20 hours'
     FROM verifications
     """,
+    """
+    INSERT INTO usage (key, started_at, newest_at, used)
+    SELECT key, at, at, {people} / 60
+    FROM unnest(ARRAY['site ', 'prefix +14152']) AS key, generate_series(
+        date_trunc('minute', now()) - interval '59 minutes', now(), interval '1 minute') AS at
+    ON CONFLICT DO NOTHING
+    """,
     "ANALYZE attempts",  # the former release's, which has no model any more
     """
     INSERT INTO links (token_hash, user_id, purpose, address, account_digest, created_at,
