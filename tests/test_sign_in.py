@@ -166,6 +166,19 @@ async def test_after_five_wrong_passwords_each_next_one_waits_longer(
 
 
 @pytest.mark.environ(SIGNINS_PER_IP="off")
+async def test_a_password_that_an_overloaded_site_did_not_compare_does_not_count(
+    account: User, visitor: Visitor, app: Starlette
+) -> None:
+    hasher = app.state.site.hasher
+    hasher.waiting = 100_000
+    for _ in range(FREE_PASSWORD_CHECKS + 1):
+        page = await enter_password(visitor)
+        assert (page.status, page.step) == (503, "signin")
+    hasher.waiting = 0
+    assert (await enter_password(visitor)).step == "signin-code"
+
+
+@pytest.mark.environ(SIGNINS_PER_IP="off")
 async def test_an_email_that_nobody_has_pauses_as_well(visitor: Visitor) -> None:
     for _ in range(FREE_PASSWORD_CHECKS + 1):
         await enter_password(visitor, "not the password", "nobody@example.com")

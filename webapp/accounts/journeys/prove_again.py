@@ -8,6 +8,7 @@ import structlog
 from tortoise.transactions import in_transaction
 
 from webapp.accounts.history.reasons import Reason, Refusal
+from webapp.accounts.journeys.check_password import check_password
 from webapp.accounts.journeys.refusals import refusals
 from webapp.accounts.journeys.site import Site, tells_database_errors
 from webapp.accounts.people import sessions, users
@@ -92,11 +93,9 @@ async def _check(site: Site, owner: Owner, current: str) -> None:
     own for each session: strangers who try to sign in do not hold up the owner.
     """
     key = password_checks.key_of(owner.token, site.secret_key)
-    await password_checks.claim(key, site.clock())
-    if not await site.hasher.verify(current, owner.user.password_hash):
+    if not await check_password(site, key, current, owner.user.password_hash):
         log.info("current_password_wrong", user=owner.user.id)
         raise WrongCurrentPassword
-    await password_checks.forget(key)
 
 
 async def _goes_on(site: Site, owner: Owner, token: str) -> bool:

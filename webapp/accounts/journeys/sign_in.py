@@ -17,6 +17,7 @@ from webapp.accounts.journeys.check_code import (
     clear_counts,
     record_right,
 )
+from webapp.accounts.journeys.check_password import check_password
 from webapp.accounts.journeys.new_browser import note_browser
 from webapp.accounts.journeys.refusals import refusals
 from webapp.accounts.journeys.site import Site, tells_database_errors
@@ -67,14 +68,11 @@ async def sign_in(site: Site, form: SigninForm, browser: Browser, remembered: st
     # Strangers who enter wrong passwords must not lock the owner out of a remembered browser.
     key = password_checks.key_of(remembered if is_known else email, site.secret_key)
     with refusals(site, user.phone if user else ""):
-        await password_checks.claim(key, now)
-        right = await site.hasher.verify(
-            form.password, user.password_hash if user else site.hasher.nobody
-        )
+        password_hash = user.password_hash if user else site.hasher.nobody
+        right = await check_password(site, key, form.password, password_hash)
         if not (user and right):
             log.info("password_wrong", user=user.id if user else None)
             raise WrongPassword
-    await password_checks.forget(key)
     if await lost_phone.make_due(site, user):  # which forgets all browsers
         user, is_known = await users.get(user.id) or user, False
     await _renew_hash(site, user, form.password)

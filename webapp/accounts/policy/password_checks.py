@@ -65,6 +65,11 @@ async def _explain(key: str, now: datetime) -> NoReturn:
     raise PasswordChecksPaused(check.next_at - now if check else timedelta(seconds=1))
 
 
+async def refund(key: str) -> None:
+    """A claimed check was not made. A pause that it began goes on."""
+    await run("UPDATE password_checks SET in_a_row = in_a_row - 1 WHERE key = $1", key)
+
+
 async def forget(key: str) -> None:
     """A right password ends the row of wrong ones."""
     await run("DELETE FROM password_checks WHERE key = $1", key)
