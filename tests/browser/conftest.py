@@ -139,10 +139,15 @@ class Profiles:
         comes to ``complaints``.
         """
         taken: list[tuple[BrowserContext, str | None]] = []
+        closing = False
 
         def listen(page: Page) -> None:
-            page.on("console", lambda message: _note(message, complaints))
-            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on("console", lambda message: note(_said(message)))
+            page.on("pageerror", lambda error: note(str(error)))
+
+        def note(complaint: str) -> None:
+            if complaint and not closing:  # Firefox complains of each request that closing cuts off
+                complaints.append(complaint)
 
         def open_tab(
             path: str | None = "/", *, scripts: bool = True, fresh: bool = False, **options: Any
@@ -158,6 +163,10 @@ class Profiles:
             return page
 
         yield open_tab
+        for context, _ in taken:
+            for page in context.pages:
+                page.evaluate("0")  # what was said before has come when this is answered
+        closing = True
         for context, kind in taken:
             context.remove_listener("page", listen)
             self._give_back(context, kind)
@@ -221,9 +230,10 @@ def visit(engine: str, request: pytest.FixtureRequest, complaints: list[str]) ->
     assert not complaints
 
 
-def _note(message: ConsoleMessage, complaints: list[str]) -> None:
-    if not message.text.startswith(FETCHED_REFUSAL):
-        complaints.append(f"{message.type}: {message.text}")
+def _said(message: ConsoleMessage) -> str:
+    """What is to complain of in a line on the console: nothing in some."""
+    expected = message.text.startswith(FETCHED_REFUSAL)
+    return "" if expected else f"{message.type}: {message.text}"
 
 
 _numbers = itertools.count(100_001)

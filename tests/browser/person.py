@@ -71,7 +71,9 @@ class Person:
         return next(str(message["code"]) for message in answer.json() if message["code"])
 
     def is_at(self, step: str) -> None:
+        """Wait for the step, and for the countries that follow it: to leave would cut them off."""
         expect(self.page.locator("main [data-step]")).to_have_attribute("data-step", step)
+        expect(self.page.locator("main [hx-get='/countries']")).to_have_count(0)
 
     def focus(self) -> str:
         """The words of what has the focus, or its id where it has none."""
