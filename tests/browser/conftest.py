@@ -164,8 +164,7 @@ class Profiles:
 
         yield open_tab
         for context, _ in taken:
-            for page in context.pages:
-                page.evaluate("0")  # what was said before has come when this is answered
+            _hear_out(context)
         closing = True
         for context, kind in taken:
             context.remove_listener("page", listen)
@@ -228,6 +227,12 @@ def visit(engine: str, request: pytest.FixtureRequest, complaints: list[str]) ->
     with profiles.tabs(complaints) as open_tab:
         yield open_tab
     assert not complaints
+
+
+def _hear_out(context: BrowserContext) -> None:
+    """Once a page answers, all that it said before has come."""
+    for page in context.pages:
+        page.evaluate("0")
 
 
 def _said(message: ConsoleMessage) -> str:
