@@ -182,6 +182,27 @@ async def test_of_a_recovery_code_used_by_two_at_once_one_changes_the_number(
         assert saved not in shown[0].text
 
 
+async def test_a_recovery_code_outlives_a_new_number_whose_code_was_used_elsewhere_meanwhile(
+    racing: Site, ada: Person, vendor: Vendor
+) -> None:
+    saved = await saved_code(ada)
+    await ada.post("/signout", {})
+    await ada.post("/signin", {"email": ada.email, "password": PASSWORD})
+    async with racing.person() as new:
+        await ada.post("/phone/lost", {"country": "GB", "phone": new.number})
+        hold = vendor.hold("VerificationCheck")
+        form = {"code": await new.code(), "recovery": saved}
+        sending = asyncio.create_task(ada.send("/phone/lost/code", form))
+        await hold.reached()
+        racing.rows.all("UPDATE verifications SET outcome = 'approved' WHERE phone = ?", new.number)
+        hold.let_go()
+        answer = await sending
+    assert "data-recovery-code" not in answer.text
+    stored = "SELECT recovery_code_hash FROM users WHERE claimed_email = ?"
+    assert racing.rows.one(stored, ada.email) == hash_of(saved)
+    assert phone_of(racing, ada) == ada.number
+
+
 async def wait_for_number(racing: Site, ada: Person, new: Person) -> str:
     """Ada has lost the phone, and waits for the number of ``new``: the link to stop it."""
     await ada.post("/signout", {})

@@ -102,9 +102,9 @@ async def replace_at_once(
     ``session``. Raises ``WrongRecoveryCode``, ``WrongCode``, ``CodeExpired``, ``LimitExceeded``,
     ``ProviderError`` or ``ChangedElsewhere``.
     """
-    used = recovery_codes.hash_of(form.recovery)
     with refusals(site, user.phone):
-        if not hmac.compare_digest(used, user.recovery_code_hash or ""):
+        entered = recovery_codes.hash_of(form.recovery)
+        if not hmac.compare_digest(entered, user.recovery_code_hash or ""):
             log.info("recovery_code_wrong", user=user.id)
             raise WrongRecoveryCode
     await check_code(site, verification, form.digits)
@@ -112,7 +112,7 @@ async def replace_at_once(
         sessions.derive_next_token(session, form.digits, site.secret_key),
         recovery_codes.new_code(),
     )
-    if await _replace(site, user, verification, form.digits, used, session, replaced):
+    if await _replace(site, user, verification, form, session, replaced):
         await clear_counts(site, verification)
         site.outbox.wake()
         log.info("recovery_code_used", user=user.id)
@@ -126,19 +126,21 @@ async def _replace(
     site: Site,
     user: User,
     verification: Verification,
-    code: str,
-    used: str,
+    form: LostPhoneForm,
     session: str,
     replaced: Replaced,
 ) -> bool:
-    """Use both codes up and change the number: False where either was used before."""
-    next_hash = recovery_codes.hash_of(replaced.recovery_code)
+    """Use both codes up and change the number: False where either was used before.
+
+    The code that was texted comes first: without it the recovery code must stay as it is.
+    """
+    entered, next_hash = map(recovery_codes.hash_of, (form.recovery, replaced.recovery_code))
     async with in_transaction():
         current = await users.get_for_update(user.id)
-        await record_right(site, verification, code)
-        if current is None or not await users.use_recovery_code(current, used, next_hash):
+        await record_right(site, verification, form.digits)
+        if current is None or not await verifications.approve(verification):
             return False
-        if not await verifications.approve(verification):
+        if not await users.use_recovery_code(current, entered, next_hash):
             return False
         browser = await sessions.browser_of(session)
         await end_access(site, current)
