@@ -99,6 +99,19 @@ async def test_the_export_has_what_is_stored_and_no_secret(
         assert rows.one(secret) not in stored
 
 
+@pytest.mark.environ(OUTBOX_IN_WEB="0")
+async def test_the_export_has_no_link_that_still_works(
+    operator: Operator, visitor: Visitor, phone: Phone
+) -> None:
+    await sign_up(visitor)
+    assert (await verify(visitor, phone)).verified
+    waiting = "SELECT body FROM outbox WHERE channel = 'email'"
+    assert "/email/confirm/" in Rows(operator.database_url).one(waiting)
+    [person] = operator.records("export")
+    [email] = [message for message in person["messages"] if message["channel"] == "email"]
+    assert (email["to"], email["body"], email["html"]) == (ADA["email"], "", "")
+
+
 @pytest.mark.parametrize("who", ["email", "number", "sub"])
 async def test_a_person_is_shown_as_a_story(operator: Operator, ada: Visitor, who: str) -> None:
     spellings = {"email": "ADA@Example.com", "number": "+44 7400 123456"}

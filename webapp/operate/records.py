@@ -9,7 +9,7 @@ from typing import Any
 from tortoise.models import Model
 
 from webapp.accounts.people.users import User
-from webapp.accounts.sending.outbox import MessageChannel, OutboxMessage
+from webapp.accounts.sending.outbox import MessageChannel, OutboxMessage, kept_words
 
 # What could let somebody in, or tells nothing: keys of rows, hashes, keys.
 HIDDEN = re.compile("id|.*_id|.*(hash|digest|key|token|secret|sealed)|claimed_email|sign_count")
@@ -41,7 +41,7 @@ def brief(user: User) -> dict[str, Any]:
 async def whole(user: User) -> dict[str, Any]:
     """Everything that is stored of the person but for secrets, the rows by their table."""
     rows = {name: [values(row) for row in await found] for name, found in belongings(user)}
-    return {**brief(user), **rows, "messages": [values(row) for row in await messages(user)]}
+    return {**brief(user), **rows, "messages": [message(row) for row in await messages(user)]}
 
 
 def belongings(user: User) -> Iterator[tuple[str, Any]]:
@@ -61,6 +61,12 @@ def values(row: Model) -> dict[str, Any]:
     """The columns of a row, without those of ``HIDDEN``."""
     columns = type(row)._meta.fields_db_projection  # noqa: SLF001
     return {name: getattr(row, name) for name in columns if not HIDDEN.fullmatch(name)}
+
+
+def message(row: OutboxMessage) -> dict[str, Any]:
+    """The columns of a message; its words may hold a link that still works, see ``kept_words``."""
+    body, html = kept_words(row)
+    return values(row) | {"body": body, "html": html}
 
 
 async def story(user: User) -> list[str]:

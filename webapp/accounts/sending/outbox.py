@@ -147,7 +147,7 @@ async def renew(messages: list[OutboxMessage], until: datetime, renewed: datetim
 
 async def record_sent(message: OutboxMessage, reference: str, now: datetime) -> None:
     """The vendor has the message, under ``reference``."""
-    body, html = _kept_words(message)
+    body, html = kept_words(message)
     await run(
         "UPDATE outbox SET state = $2, reference = $3, done_at = $4, body = $5, html = $6"
         " WHERE id = $1",
@@ -162,15 +162,17 @@ async def record_sent(message: OutboxMessage, reference: str, now: datetime) -> 
 
 async def record_end(message: OutboxMessage, state: MessageState, now: datetime) -> None:
     """Nothing more is done about the message: it failed, or nobody can tell if it was sent."""
-    body, html = _kept_words(message)
+    body, html = kept_words(message)
     await OutboxMessage.filter(id=message.id).update(
         state=state, done_at=now, tried_at=message.tried_at, body=body, html=html
     )
 
 
-def _kept_words(message: OutboxMessage) -> tuple[str, str]:
-    """Body and HTML as they stay in the table: nothing of what may hold a link that still works,
-    as emails and some texts do, nor of webhooks, which tell of a person.
+def kept_words(message: OutboxMessage) -> tuple[str, str]:
+    """Body and HTML as they stay in the table once the message is done.
+
+    Empty where they may hold a link that still works, as emails and some texts do, and for
+    webhooks, which tell of a person.
     """
     keeps = message.channel is MessageChannel.TEXT and "://" not in message.body
     return (message.body, message.html) if keeps else ("", "")
