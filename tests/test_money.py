@@ -22,6 +22,7 @@ from webapp.accounts.policy.rules import SpendingLimits, SpendReached
 from webapp.accounts.policy.usage import Scope, Usage
 from webapp.accounts.sending.outbox import OutboxMessage
 from webapp.providers import Price
+from webapp.providers.circuit import FAILURES
 from webapp.providers.registry import Providers
 from webapp.sandbox import Sandbox
 from webapp.settings import Settings, SettingsError
@@ -186,6 +187,16 @@ async def test_a_list_that_cannot_be_read_makes_texts_dear_and_stops_none(
     clock.advance(DAY)
     sandbox.fail("500", 10)
     assert await prices.of("GB") == 52_400, "Yesterday's price is better than none."
+
+
+@ON_SQLITE
+async def test_a_list_that_is_down_is_asked_for_no_further_country(
+    app: Starlette, sandbox: Sandbox, clock: Clock
+) -> None:
+    prices, countries = another_process(app, clock), ("GB", "FR", "DE", "ES", "IT", "PT", "NL")
+    sandbox.fail("500", len(countries))
+    assert {await prices.of(country) for country in countries} == {UNKNOWN_PRICE}
+    assert sum(sandbox.calls[country] for country in countries) == FAILURES
 
 
 @ON_SQLITE

@@ -11,6 +11,8 @@ from twilio.rest import Client
 from webapp.providers.answers import ErrorParser
 from webapp.providers.client import VendorClient
 
+COUNTRY_CODE = 2  # letters
+
 
 def sdk_client(
     vendor: VendorClient, parse_error: ErrorParser, account_sid: str, username: str, secret: str
@@ -58,6 +60,6 @@ class Http(AsyncHttpClient):  # type: ignore[misc]
 
 
 def resource(uri: str) -> str:
-    """The resource that a URI names, without SIDs and numbers: "VerificationCheck"."""
+    """The resource that a URI names, without SIDs, numbers and countries: "VerificationCheck"."""
     words = (part.removesuffix(".json") for part in uri.partition("?")[0].split("/"))
-    return [word for word in words if word.isalpha()][-1]
+    return [word for word in words if word.isalpha() and len(word) > COUNTRY_CODE][-1]
