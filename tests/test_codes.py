@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from webapp.providers import Busy, Channel, Gone, NotFound, SetupFault
+from webapp.providers import Busy, Channel, Gone, NotFound, Receipt, SetupFault
 from webapp.providers.codes import Codes
 
 PHONE, OTHER_PHONE = "+15005550006", "+15005550007"
@@ -33,6 +33,9 @@ class Texts:
 
     async def report_success(self, message: str) -> None:
         self.came_back.append(message)
+
+    async def receipts(self, since: datetime, until: datetime) -> list[Receipt]:
+        raise AssertionError((since, until))
 
     async def find(self, to: str, body: str, since: datetime) -> str | NotFound:
         raise AssertionError((to, body, since))

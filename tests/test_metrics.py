@@ -66,6 +66,7 @@ async def test_counters_tell_of_all_processes(
     other.record(Reason.FAILED, NUMBER, channel="sms")
     other.record(Reason.VERIFIED, NUMBER)
     other.record(Reason.SENT, NUMBER, channel="sms", money=40_000)
+    other.record(Reason.PRICED, NUMBER, money=-12_400, kept=False)  # a counter never falls
     await other.flush()
     assert await samples(client) == {
         ("accounts_texts_sent_total", "GB", "sms"): 2,

@@ -1,7 +1,9 @@
 """What became of texts: callbacks, forged, repeated, in any order, late; and Verify's attempts."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -13,15 +15,21 @@ from twilio.request_validator import RequestValidator
 from tests.conftest import Clock
 from tests.people import NUMBER, sign_up, verify
 from tests.phone import Phone
+from tests.test_money import NO_OTHER_LIMIT
 from tests.visitor import Page, Visitor
 from webapp.accounts.challenges import sends
 from webapp.accounts.challenges.verifications import Verification
+from webapp.accounts.history import totals
 from webapp.accounts.history.events import PhoneEvent
 from webapp.accounts.history.reasons import Reason
 from webapp.accounts.people.users import User
+from webapp.accounts.policy.usage import Scope, Usage
 from webapp.accounts.purge import purge
-from webapp.accounts.sending.receipts import BATCH, StoredReceipt
-from webapp.providers import DeliveryState, Receipt, Sent
+from webapp.accounts.sending.charges import BATCH as CHARGES_BATCH
+from webapp.accounts.sending.receipts import BATCH
+from webapp.accounts.sending.stored_receipts import StoredReceipt
+from webapp.operate.report import report
+from webapp.providers import DeliveryState, Price, Receipt, Sent
 from webapp.providers.twilio.callbacks import path_secret
 from webapp.sandbox import Sandbox
 
@@ -32,6 +40,7 @@ BOTH_WAYS = pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"]
 DELIVERED, FAILED = "delivered", "undelivered"
 TOKEN = "5a" * 16
 DAY = 86_400
+HOUR = timedelta(hours=1)
 
 
 async def hook(
@@ -285,6 +294,149 @@ async def test_a_callback_that_tells_nothing_is_answered_all_the_same(
     assert await StoredReceipt.all().count() == 0
 
 
+# Prices
+
+
+PRICED = {
+    **NO_OTHER_LIMIT,
+    "SPEND_PER_DAY": "100",
+    "OUTBOX_IN_WEB": "0",
+    "PWNED_PASSWORDS_URL": "off",
+}
+RESERVED, CHARGED = 52_400, 40_000  # millionths: by Twilio's list, and what the texts did cost
+
+
+async def spent() -> int:
+    """The money that the limit of the day has counted."""
+    return sum(row.used for row in await Usage.filter(key=f"{Scope.SPEND_DAY} "))
+
+
+async def paid(app: Starlette) -> int:
+    """The money of all days, as the report has it."""
+    await app.state.history.flush()
+    return sum(row.money for row in await totals.of_day(totals.ALL_DAYS))
+
+
+async def ask(app: Starlette, clock: Clock, *, after: float = 0) -> None:
+    clock.advance(after)
+    await app.state.receipts.ask()
+
+
+async def due() -> int:
+    return await StoredReceipt.exclude(price_due_at=None).count()
+
+
+@BY_CALLBACK
+@pytest.mark.environ(**PRICED)
+async def test_what_texts_did_cost_takes_the_place_of_what_was_reserved(
+    visitor: Visitor,
+    phone: Phone,
+    client: httpx.AsyncClient,
+    app: Starlette,
+    sandbox: Sandbox,
+    clock: Clock,
+) -> None:
+    day = clock().date()
+    await sign_up(visitor)
+    assert (await verify(visitor, phone)).verified
+    await app.state.outbox.deliver()
+    assert (await spent(), await paid(app)) == (2 * RESERVED, 2 * RESERVED)
+    await sandbox.messages.callbacks.post(client)
+    await ask(app, clock, after=59)
+    assert sandbox.calls["Messages"] == 2, "sent, and not asked for yet"
+    await ask(app, clock, after=1)
+    assert sandbox.calls["Messages"] == 3, "one question for both"
+    assert (await spent(), await paid(app)) == (2 * CHARGED, 2 * CHARGED)
+    [line] = [line for line in await report(day, "USD") if line.startswith("GB")]
+    assert line.split()[-1] == "0.08"
+    await ask(app, clock, after=DAY / 2)
+    assert (sandbox.calls["Messages"], await due()) == (3, 0)
+
+
+@BY_CALLBACK
+@pytest.mark.environ(**PRICED)
+async def test_a_price_counts_once_however_many_processes_ask(
+    visitor: Visitor, client: httpx.AsyncClient, app: Starlette, sandbox: Sandbox, clock: Clock
+) -> None:
+    await sign_up(visitor)
+    await sandbox.messages.callbacks.post(client)
+    [row] = await StoredReceipt.all()
+    clock.advance(60)
+    [priced] = await app.state.providers.messengers[0].receipts(clock.now - HOUR, clock.now)
+    assert (priced.message, priced.price) == (row.message, Price(CHARGED, "USD"))
+    await asyncio.gather(
+        *(app.state.receipts.ask() for _ in range(5)),
+        *(app.state.receipts.take(priced) for _ in range(5)),
+    )
+    assert (await spent(), await paid(app)) == (CHARGED, CHARGED)
+    assert await told(app, client, "read") == 204
+    assert await due() == 0, "and is not asked for again"
+
+
+@BY_CALLBACK
+@pytest.mark.environ(**PRICED)
+@pytest.mark.parametrize("fault", ["500", "429", "timeout", "garbage", "shape"])
+async def test_a_price_that_cannot_be_read_is_asked_for_again_and_in_the_end_no_more(
+    visitor: Visitor,
+    client: httpx.AsyncClient,
+    app: Starlette,
+    sandbox: Sandbox,
+    clock: Clock,
+    fault: str,
+) -> None:
+    await sign_up(visitor)
+    await sandbox.messages.callbacks.post(client)
+    for _ in range(12):
+        sandbox.fail(fault, 3)
+        await ask(app, clock, after=HOUR.total_seconds() / 4)
+        sandbox.faults.clear()
+    assert (await spent(), await due()) == (RESERVED, 0)
+    asked = sandbox.calls["Messages"]
+    await ask(app, clock, after=3600)
+    assert sandbox.calls["Messages"] == asked
+
+
+@BY_CALLBACK
+@pytest.mark.environ(**PRICED)
+async def test_many_prices_are_read_by_one_call_and_each_call_has_its_bounds(
+    client: httpx.AsyncClient, app: Starlette, sandbox: Sandbox, clock: Clock
+) -> None:
+    for nth in range(CHARGES_BATCH + 1):
+        await app.state.receipts.take(Receipt(f"SM{nth}", DeliveryState.ON_ITS_WAY, NUMBER))
+    await ask(app, clock, after=60)
+    assert sandbox.calls["Messages"] == 1
+    assert await StoredReceipt.filter(price_due_at__lte=clock()).count() == 1
+    await ask(app, clock)
+    assert sandbox.calls["Messages"] == 2
+    await ask(app, clock)
+    assert sandbox.calls["Messages"] == 2
+
+
+@ON_SQLITE
+@BY_CALLBACK
+@pytest.mark.environ(**PRICED, PRICES="GB=0.10,*=1")
+async def test_a_price_of_the_owners_own_is_not_asked_for(
+    visitor: Visitor, client: httpx.AsyncClient, app: Starlette, sandbox: Sandbox, clock: Clock
+) -> None:
+    await sign_up(visitor)
+    await sandbox.messages.callbacks.post(client)
+    await ask(app, clock, after=60)
+    assert (sandbox.calls["Messages"], await spent(), await due()) == (1, 100_000, 0)
+
+
+@ON_SQLITE
+@BY_CALLBACK
+@pytest.mark.environ(OUTBOX_IN_WEB="0")
+async def test_the_report_tells_what_texts_did_cost_where_nothing_is_reserved(
+    visitor: Visitor, client: httpx.AsyncClient, app: Starlette, sandbox: Sandbox, clock: Clock
+) -> None:
+    await sign_up(visitor)
+    await sandbox.messages.callbacks.post(client)
+    assert await paid(app) == 0
+    await ask(app, clock, after=60)
+    assert (await paid(app), await spent()) == (CHARGED, 0)
+
+
 # Feedback
 
 
@@ -365,6 +517,35 @@ async def test_a_list_that_cannot_be_read_is_asked_for_again(
     clock.advance(30)
     await app.state.receipts.ask()
     assert delivery(await visitor.visit("/verification")) == "delivered"
+
+
+@BY_LIST
+@pytest.mark.environ(WHATSAPP="1", OUTBOX_IN_WEB="0")
+@pytest.mark.parametrize("channel", ["call", "whatsapp"])
+async def test_a_receipt_counts_under_the_channel_of_its_code(
+    visitor: Visitor, app: Starlette, clock: Clock, channel: str
+) -> None:
+    await sign_up(visitor)
+    clock.advance(30)
+    await app.state.receipts.ask()
+    await visitor.submit("/verification/resend", button=channel)
+    clock.advance(3)
+    await app.state.receipts.ask()
+    assert await counted(app, Reason.DELIVERED) == {"sms": 1, channel: 1}
+
+
+@ON_SQLITE
+@BY_LIST
+@pytest.mark.environ(**PRICED)
+async def test_a_price_that_verify_tells_late_counts_all_the_same(
+    visitor: Visitor, app: Starlette, clock: Clock
+) -> None:
+    await sign_up(visitor)
+    unpriced = Receipt((await newest()).message, DeliveryState.DELIVERED, NUMBER)
+    await app.state.receipts.take(unpriced)
+    assert (await spent(), await due()) == (RESERVED, 1)
+    await ask(app, clock, after=60)
+    assert (await spent(), await due()) == (CHARGED, 0)
 
 
 # The page while it asks

@@ -18,13 +18,16 @@ from webapp.providers import (
     Busy,
     Channel,
     CountryNotServed,
+    DeliveryState,
     Gone,
     InvalidNumber,
     Misconfigured,
     NotFound,
     NotMobile,
     OptedOut,
+    Price,
     ProviderError,
+    Receipt,
     SetupFault,
     TooManyChecks,
     TooManySends,
@@ -501,6 +504,58 @@ async def test_a_list_that_cannot_be_read_does_not_mean_that_nothing_was_sent(
     network.answer(httpx.Response(200, json={"messages": messages, "page": 0}))
     with pytest.raises(Unreachable):
         await network.find(NOON - timedelta(hours=1))
+
+
+def priced(price: str | None, unit: str | None = "USD", minute: int = 0) -> dict[str, Any]:
+    """A text in the list as Twilio has it some time later."""
+    text = listed("Welcome", f"Fri, 01 May 2026 12:{minute:02}:00 +0000")
+    return text | {"status": "delivered", "price": price, "price_unit": unit}
+
+
+@pytest.mark.parametrize(
+    ("text", "price"),
+    [
+        (priced("-0.00750"), Price(7_500, "USD")),
+        (priced("-0.0532", "eur"), Price(53_200, "EUR")),
+        (priced("0"), Price(0, "USD")),
+        (priced(None), None),
+        (priced("soon"), None),
+        (priced("NaN"), None),
+        (priced("Infinity"), None),
+    ],
+)
+async def test_what_a_text_did_cost_stands_in_the_list(
+    text: dict[str, Any], price: Price | None, network: Network
+) -> None:
+    network.answer(httpx.Response(200, json={"messages": [text], "page": 0}))
+    [receipt] = await network.messages.receipts(NOON, NOON)
+    assert receipt == Receipt(TEXT, DeliveryState.DELIVERED, phone=PHONE, price=price, sent_at=NOON)
+
+
+async def test_the_list_of_texts_is_read_by_pages_down_to_those_that_count(
+    network: Network,
+) -> None:
+    path = httpx.URL(MESSAGES).path
+    pages = [
+        {"messages": [priced(None, minute=9)], "next_page_uri": f"{path}?Page=1&PageToken=P1"},
+        {
+            "messages": [priced(None, minute=4), priced(None, minute=1)],
+            "next_page_uri": f"{path}?Page=2&PageToken=P2",
+        },
+    ]
+    route = network.answer(*(httpx.Response(200, json=page) for page in pages))
+    since, until = NOON + timedelta(minutes=3), NOON + timedelta(minutes=5)
+    receipts = await network.messages.receipts(since, until)
+    assert [one.sent_at for one in receipts] == [
+        NOON + timedelta(minutes=9 - 5 * n) for n in (0, 1)
+    ]
+    first, second = (call.request.url for call in route.calls)
+    assert parse_qs(first.query.decode()) == {
+        "DateSent>": ["2026-05-01T12:02:30Z"],
+        "DateSent<": ["2026-05-01T12:05:30Z"],
+        "PageSize": ["1000"],
+    }
+    assert second.params["PageToken"] == "P1"
 
 
 # What the doctor asks.

@@ -42,6 +42,7 @@ from webapp.accounts.policy.work import ChallengeWhen, WorkPolicy
 from webapp.accounts.purge import purge
 from webapp.accounts.sending import texts
 from webapp.accounts.sending.carriers import Carrier, EmailCarrier, TextCarrier
+from webapp.accounts.sending.charges import Charges
 from webapp.accounts.sending.delivery import Outbox, delivering
 from webapp.accounts.sending.emails import EmailWriter
 from webapp.accounts.sending.outbox import MessageChannel
@@ -202,7 +203,9 @@ def _assemble(
     )
     events = Webhooks(state.outbox) if settings.webhook_url else Unheard()
     money.events = events
-    state.receipts = Receipts(state.providers.verifier, state.history, money, ports.clock)
+    sources = (*state.providers.messengers, state.providers.verifier)
+    charges = Charges(sources, money, state.history, ports.clock)
+    state.receipts = Receipts(state.providers.verifier, state.history, charges, ports.clock)
     state.site = Site(
         verifier=state.providers.verifier,
         outbox=state.outbox,

@@ -36,7 +36,7 @@ MODELS = [  # the modules that have a table each
     "webapp.accounts.policy.password_checks",
     "webapp.accounts.policy.link_requests",
     "webapp.accounts.sending.outbox",
-    "webapp.accounts.sending.receipts",
+    "webapp.accounts.sending.stored_receipts",
     "webapp.clients.oidc.keys",
     "webapp.clients.oidc.grants",
 ]

@@ -34,7 +34,7 @@ from webapp.accounts.policy.rules import (
 )
 from webapp.accounts.policy.usage import Usage, purge_attempts
 from webapp.accounts.sending.outbox import OutboxMessage
-from webapp.accounts.sending.receipts import StoredReceipt
+from webapp.accounts.sending.stored_receipts import StoredReceipt
 
 log = structlog.get_logger(__name__)
 BATCH = 500

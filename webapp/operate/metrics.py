@@ -30,7 +30,7 @@ COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     ),
     "accounts_verified_total": ("Phones that were verified", ("country",)),
     "accounts_refused_total": ("What was refused, by its reason", ("country", "reason")),
-    "accounts_spend_total": ("Money for texts and calls", ("country", "currency")),
+    "accounts_spend_total": ("Money reserved for texts and calls", ("country", "currency")),
 }
 """Each counter with its help and its labels."""
 OF_MESSAGES = {
@@ -87,9 +87,9 @@ def _samples(row: Row, currency: str) -> Iterator[tuple[str, tuple[str, ...], fl
     reason = BY_ID.get(row.reason)
     if reason in OF_MESSAGES:
         yield OF_MESSAGES[reason], (row.country, row.channel), row.times
+        if row.money:  # as reserved: what receipts take back would look like a restart
+            yield "accounts_spend_total", (row.country, currency), in_money(row.money)
     elif reason is Reason.VERIFIED:
         yield "accounts_verified_total", (row.country,), row.times
     elif reason and reason.is_refusal:
         yield "accounts_refused_total", (row.country, row.reason), row.times
-    if row.money:
-        yield "accounts_spend_total", (row.country, currency), in_money(row.money)

@@ -45,6 +45,8 @@ class Receipt:
     phone: str = ""  # E.164
     error: str = ""  # the vendor's code for a failure
     price: "Price | None" = None  # where the vendor tells it by then
+    sent_at: datetime | None = None  # where the vendor tells it
+    channel: Channel | None = None  # of a code, where the vendor tells it
 
 
 class ForgedReceipt(Exception):
@@ -58,6 +60,16 @@ class ReceiptReader(Protocol):
         """The receipt in a form post to our hook's URL, which ends in ``path_secret``.
 
         None where it tells nothing that we know. Raises ``ForgedReceipt``.
+        """
+
+
+class ReceiptSource(Protocol):
+    """A vendor that lists what it sent."""
+
+    async def receipts(self, since: datetime, until: datetime) -> list[Receipt]:
+        """What became of the messages sent between these; empty where the vendor has no list.
+
+        Raises ``ProviderError``.
         """
 
 
@@ -76,7 +88,7 @@ class SetupFault:
     words: str
 
 
-class Verifier(Protocol):
+class Verifier(ReceiptSource, Protocol):
     """Sends one-time codes and checks them."""
 
     name: str  # stored with every verification, which is checked by the verifier that sent it
@@ -103,9 +115,6 @@ class Verifier(Protocol):
     async def check(self, phone: str, *, reference: str, code: str) -> bool:
         """Whether ``code`` is the one that was sent. Raises ``ProviderError`` where unsure."""
 
-    async def receipts(self, since: datetime) -> list[Receipt]:
-        """What became of the codes sent at or after ``since``. Raises ``ProviderError``."""
-
     async def report_success(self, message: str) -> None:
         """Tell the vendor that the code of this message came back, where its routing learns by it.
 
@@ -119,7 +128,7 @@ class Verifier(Protocol):
         """
 
 
-class Messenger(Protocol):
+class Messenger(ReceiptSource, Protocol):
     """Sends plain texts."""
 
     name: str  # stored with a text that is not sent by the first messenger

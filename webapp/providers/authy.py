@@ -121,7 +121,7 @@ class Authy:
             return True
         raise unreadable("authy", "token")
 
-    async def receipts(self, since: datetime) -> list[Receipt]:  # noqa: ARG002
+    async def receipts(self, since: datetime, until: datetime) -> list[Receipt]:  # noqa: ARG002
         """None: Authy tells nothing of them."""
         return []
 

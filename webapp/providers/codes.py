@@ -84,8 +84,8 @@ class Codes:
         right = self._code(reference, phone).encode()
         return hmac.compare_digest(right, code.encode(errors="replace"))
 
-    async def receipts(self, since: datetime) -> list[Receipt]:  # noqa: ARG002
-        """None: the messenger's vendor calls us back."""
+    async def receipts(self, since: datetime, until: datetime) -> list[Receipt]:  # noqa: ARG002
+        """None: the messengers have them."""
         return []
 
     async def report_success(self, message: str) -> None:

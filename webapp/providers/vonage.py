@@ -15,6 +15,7 @@ from webapp.providers import (
     Misconfigured,
     NotFound,
     ProviderError,
+    Receipt,
     SetupFault,
     Unreachable,
 )
@@ -97,8 +98,12 @@ class VonageMessages:
     async def report_success(self, message: str) -> None:
         """Nothing: Vonage's conversion API is by agreement only."""
 
+    async def receipts(self, since: datetime, until: datetime) -> list[Receipt]:  # noqa: ARG002
+        """None: the API has no list of the texts that were sent."""
+        return []
+
     async def find(self, to: str, body: str, since: datetime) -> NotFound:  # noqa: ARG002
-        """Nobody can know: the API has no list of the texts that were sent."""
+        """Nobody can know, without a list."""
         return NotFound.CANNOT_TELL
 
     async def examine(self, countries: frozenset[str]) -> list[SetupFault]:  # noqa: ARG002

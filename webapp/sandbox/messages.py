@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
@@ -23,6 +23,8 @@ PAGE = 50
 LARGEST_PAGE = 1000
 SERVICE_SENDER = "+15005550006"
 UNREACHABLE = "30003"
+PRICED_AFTER = timedelta(seconds=30)
+PRICE = "-0.04000"  # less than the list's, which has the dearest carrier
 
 
 @dataclass(slots=True)
@@ -92,7 +94,7 @@ class Messages(Twilio):
         accepted = {"status": "accepted" if service else "queued", "date_sent": None}
         if service:
             accepted |= {"from": None, "num_segments": "0"}  # no sender is picked yet
-        return JSONResponse(_public(text) | accepted, 201)
+        return JSONResponse(self._public(text) | accepted, 201)
 
     async def list(self, request: Request) -> Response:
         """An account's texts, newest first, by To, From and DateSent."""
@@ -107,7 +109,7 @@ class Messages(Twilio):
 
         return JSONResponse(
             {
-                "messages": [_public(text) for text in found[start : start + size]],
+                "messages": [self._public(text) for text in found[start : start + size]],
                 "page": page,
                 "page_size": size,
                 "start": start,
@@ -124,7 +126,7 @@ class Messages(Twilio):
         account, wanted = request.path_params["account"], request.path_params["sid"]
         for text in self._texts:
             if (text.account, text.sid) == (account, wanted):
-                return JSONResponse(_public(text))
+                return JSONResponse(self._public(text))
         raise ErrorResponse(twilio_error(20404))
 
     async def confirm(self, request: Request) -> Response:
@@ -133,6 +135,10 @@ class Messages(Twilio):
         if outcome == "confirmed":
             self.confirmed.add(wanted)
         return JSONResponse({"message_sid": wanted, "outcome": outcome}, 201)
+
+    def _public(self, text: Text) -> dict[str, Any]:
+        is_priced = self._clock() - text.created >= PRICED_AFTER
+        return _public(text) | {"price": PRICE if is_priced else None}
 
 
 def _check(fields: dict[str, str]) -> None:

@@ -44,6 +44,7 @@ class Reason(StrEnum):
     SENT = "sent", "the vendor took the message"
     DELIVERED = "delivered", "the network delivered the message"
     FAILED = "failed", "the network did not deliver the message"
+    PRICED = "priced", "the vendor told what the message cost"
     VERIFIED = "verified", "the right code was entered: the phone is verified"
     SIGNED_IN = "signed_in", "signed in"
     PHONE_FULL = "phone_full", "the right code was entered, but the number has ACCOUNTS_PER_PHONE"

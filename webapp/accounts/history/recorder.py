@@ -71,14 +71,16 @@ class History:
         country: str = "",
         detail: str = "",
         money: int = 0,
+        at: datetime | None = None,
         kept: bool = True,
     ) -> None:
         """Record that this happened to ``phone`` (E.164, empty where it is not known).
 
         ``country`` counts where there is no phone. ``detail`` is the vendor's error code, ``money``
-        in millionths of ``SPEND_CURRENCY``. Unless ``kept``, only totals hear of it. Never fails.
+        in millionths of ``SPEND_CURRENCY``. ``at`` is now if not given. Unless ``kept``, only
+        totals hear of it. Never fails.
         """
-        second = self.clock().astimezone(UTC).replace(microsecond=0)
+        second = (at or self.clock()).astimezone(UTC).replace(microsecond=0)
         at = second if kept else second.replace(hour=0, minute=0, second=0)
         happening = Happening(reason, phone, channel, country, _clean(detail), kept, at)
         times = self.waiting.get(happening)

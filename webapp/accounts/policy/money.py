@@ -71,17 +71,19 @@ class Money:
             if most is not None
         ]
 
-    async def settle(self, phone: str, sent_at: datetime, price: Price) -> None:
+    async def settle(self, phone: str, sent_at: datetime, price: Price) -> int | None:
         """A receipt tells the ``price`` of what went to ``phone`` at ``sent_at``.
 
-        It takes the place of what was reserved for it, unless the owner says what texts cost, or
-        the price is in another currency. Call it once for each message.
+        It takes the place of what was reserved for it: by how many millionths more, or less. None
+        where the owner says what texts cost, or the price is in another currency. Call it once for
+        each message.
         """
         if self.prices.are_fixed or price.currency != self.prices.currency:
-            return
-        if self.counts:
-            limits = self._limits(price.millionths - await self.price(phone), 0.0)
-            await usage.add({limit: limit.takes for limit in limits}, sent_at)
+            return None
+        more = price.millionths - await self.price(phone)
+        limits = self._limits(more, 0.0)
+        await usage.add({limit: limit.takes for limit in limits}, sent_at)
+        return more
 
     async def warn(self, reservation: Reservation) -> None:
         """Tell once in each window that ``reservation`` made most of the allowance spent."""

@@ -5,7 +5,9 @@ https://www.twilio.com/docs/usage/security and .../messaging/api/message-resourc
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -27,6 +29,17 @@ STATES = {
 def state_of(status: object) -> DeliveryState:
     """What Twilio's status of a text or call means; a new word of theirs means nothing."""
     return STATES.get(str(status).lower(), DeliveryState.ON_ITS_WAY)
+
+
+def number_in(to: object) -> str:
+    """The E.164 number in Twilio's ``to``, which may have the channel before it; else nothing."""
+    number = str(to).removeprefix("whatsapp:")
+    return number if re.fullmatch(r"\+[0-9]{7,15}", number) else ""
+
+
+def time_in(told: object) -> datetime | None:
+    """The time in an answer, if the SDK could read it."""
+    return told if isinstance(told, datetime) else None
 
 
 def callback_url(settings: Settings) -> str:
@@ -59,13 +72,15 @@ class TwilioCallbacks:
         return RequestValidator(self._token)
 
     def read(self, path_secret: str, fields: Mapping[str, str], signature: str) -> Receipt | None:
-        """The receipt in a callback; None where it names no message. Raises ``ForgedReceipt``."""
+        """The receipt in a callback; None where it names no message, or tells nothing of it.
+
+        Raises ``ForgedReceipt``.
+        """
         if not hmac.compare_digest(path_secret.encode(), self._secret.encode()):
             raise ForgedReceipt
         if self._token and not self._validator.validate(self._url, fields, signature):
             raise ForgedReceipt
-        message = fields.get("MessageSid", "")
-        if not message:
+        message, status = fields.get("MessageSid", ""), fields.get("MessageStatus", "")
+        if not (message and status):
             return None
-        state = state_of(fields.get("MessageStatus"))
-        return Receipt(message, state, fields.get("To", ""), fields.get("ErrorCode", ""))
+        return Receipt(message, state_of(status), fields.get("To", ""), fields.get("ErrorCode", ""))

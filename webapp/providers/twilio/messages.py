@@ -1,18 +1,22 @@
 """Twilio's Messages API carries plain texts."""
 
+from collections.abc import AsyncIterable, Awaitable
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from webapp.providers import Gone, Misconfigured, NotFound, ProviderError, SetupFault
+from webapp.providers import Gone, Misconfigured, NotFound, ProviderError, Receipt, SetupFault
 from webapp.providers.answers import unreadable
 from webapp.providers.client import Connect, VendorClient
 from webapp.providers.twilio.account import Credentials, Twilio, check_number, checked_sid, read
-from webapp.providers.twilio.callbacks import callback_url
+from webapp.providers.twilio.callbacks import callback_url, number_in, state_of, time_in
 from webapp.providers.twilio.errors import KINDS
+from webapp.providers.twilio.prices import price_of
 from webapp.settings import Settings
 
 NOT_ACCEPTED = {"canceled", "failed", "undelivered"}
+LARGEST_PAGE = 1000
+MOST_LISTED = 5 * LARGEST_PAGE
 NEWEST = 50  # texts to one number that are looked through for one we may have sent
 SECOND = timedelta(seconds=1)
 SHORTEST_VALIDITY, LONGEST_VALIDITY = 10 * SECOND, 36_000 * SECOND  # Twilio advises more than 5 s
@@ -92,6 +96,21 @@ class TwilioMessages(Twilio):
         if message.startswith("SM"):  # not another vendor's
             await read(self._messages(message).feedback.create_async(outcome="confirmed"))
 
+    async def receipts(self, since: datetime, until: datetime) -> list[Receipt]:
+        """What became of the texts sent between these, and cost. Raises ``ProviderError``.
+
+        Twilio's description of the list knows days only, so there may be more texts than those,
+        also of other applications. They come in pages of 1000, the newest first.
+        """
+        listed = self._messages.stream_async(
+            date_sent_after=since - CLOCK_SKEW,
+            date_sent_before=until + CLOCK_SKEW,
+            limit=MOST_LISTED,
+            page_size=LARGEST_PAGE,
+        )
+        receipts: list[Receipt] = await read(_receipts(listed, since - CLOCK_SKEW))
+        return receipts
+
     async def find(self, to: str, body: str, since: datetime) -> str | NotFound:
         """The SID of a text like this, if Twilio accepted one since then.
 
@@ -148,6 +167,27 @@ class TwilioMessages(Twilio):
             return []
         words = f"Twilio's geographic permissions for texts leave out {', '.join(sorted(closed))}"
         return [SetupFault("ALLOWED_COUNTRIES", words)]
+
+
+async def _receipts(texts: Awaitable[AsyncIterable[Any]], since: datetime) -> list[Receipt]:
+    """The receipts of the texts, the newest first, down to those of before ``since``."""
+    receipts = list[Receipt]()
+    async for text in await texts:
+        if text.date_created < since:
+            break
+        receipts.append(_receipt(text))
+    return receipts
+
+
+def _receipt(text: Any) -> Receipt:
+    return Receipt(
+        str(text.sid),
+        state_of(text.status),
+        phone=number_in(text.to),
+        error=str(text.error_code or ""),
+        price=price_of(text.price, text.price_unit),
+        sent_at=time_in(text.date_created),
+    )
 
 
 def _closed(permissions: object) -> frozenset[str]:

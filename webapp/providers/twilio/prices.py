@@ -11,6 +11,15 @@ from webapp.providers.twilio.account import Twilio, read
 MILLION = 1_000_000
 
 
+def price_of(amount: object, currency: object) -> Price | None:
+    """What Twilio says that a message cost, with or without a minus; None while it says nothing."""
+    try:
+        millionths = abs(int(Decimal(str(amount)) * MILLION))
+    except (ArithmeticError, ValueError):
+        return None
+    return Price(millionths, str(currency).upper())
+
+
 class TwilioPrices(Twilio):
     """The prices of texts, by country."""
 

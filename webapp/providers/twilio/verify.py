@@ -2,7 +2,6 @@
 
 import re
 from datetime import datetime, timedelta
-from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +10,6 @@ from webapp.providers import (
     Gone,
     InvalidNumber,
     Misconfigured,
-    Price,
     ProviderError,
     Receipt,
     Sent,
@@ -21,10 +19,10 @@ from webapp.providers import (
 from webapp.providers.answers import unreadable
 from webapp.providers.client import Connect, VendorClient
 from webapp.providers.twilio.account import Credentials, Twilio, check_number, checked_sid, read
-from webapp.providers.twilio.callbacks import state_of
+from webapp.providers.twilio.callbacks import number_in, state_of, time_in
+from webapp.providers.twilio.prices import price_of
 from webapp.settings import Settings
 
-MILLION = 1_000_000
 CODE_LENGTH = 6  # digits that our form takes
 PHONE_CHANNELS = frozenset({Channel.SMS, Channel.CALL})
 OVER: dict[str, type[ProviderError]] = {
@@ -120,8 +118,8 @@ class TwilioVerify(Twilio):
         kind = OVER.get(str(checked.status))
         raise kind(f"twilio: {checked.status}") if kind else unreadable("twilio", "status")
 
-    async def receipts(self, since: datetime) -> list[Receipt]:
-        """What became of the codes sent since then. Raises ``ProviderError``.
+    async def receipts(self, since: datetime, until: datetime) -> list[Receipt]:
+        """What became of the codes sent between these. Raises ``ProviderError``.
 
         Verify has no callbacks for them, but one list of its attempts, which may be asked for 100
         times a minute.
@@ -129,6 +127,7 @@ class TwilioVerify(Twilio):
         attempts = await read(
             self._client.verify.v2.verification_attempts.list_async(
                 date_created_after=since - CLOCK_SKEW,
+                date_created_before=until + CLOCK_SKEW,
                 verify_service_sid=self._service_sid,
                 limit=MOST_ATTEMPTS,
                 page_size=MOST_ATTEMPTS,
@@ -174,17 +173,20 @@ def _attempt(attempts: object) -> str:
 
 def _receipt(attempt: Any) -> Receipt:
     told = attempt.channel_data if isinstance(attempt.channel_data, dict) else {}
-    status = told.get("message_status") or told.get("call_status")
-    error = str(told.get("error_code") or "")
-    return Receipt(str(attempt.sid), state_of(status), error=error, price=_price(attempt.price))
+    price = attempt.price if isinstance(attempt.price, dict) else {}
+    return Receipt(
+        str(attempt.sid),
+        state_of(told.get("message_status") or told.get("call_status")),
+        phone=number_in(told.get("to")),
+        error=str(told.get("error_code") or ""),
+        price=price_of(price.get("value"), price.get("currency")),
+        sent_at=time_in(attempt.date_created),
+        channel=_channel(attempt.channel),
+    )
 
 
-def _price(told: object) -> Price | None:
-    """What the channel cost, which Twilio may not know yet."""
-    if not isinstance(told, dict):
-        return None
+def _channel(told: object) -> Channel | None:
     try:
-        millionths = int(Decimal(str(told.get("value"))) * MILLION)
-    except (ArithmeticError, ValueError):
+        return Channel(str(told).lower())
+    except ValueError:  # such as email, which we never ask for
         return None
-    return Price(abs(millionths), str(told.get("currency")).upper())
