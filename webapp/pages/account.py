@@ -6,9 +6,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from webapp.accounts.challenges.links import Purpose
 from webapp.accounts.challenges.verifications import Outcome, Verification
 from webapp.accounts.journeys.change_email import new_address
-from webapp.accounts.journeys.confirm_email import wait_for_link
+from webapp.accounts.journeys.email_link import wait_for_link
 from webapp.accounts.journeys.new_browser import sign_out as sign_out_of
 from webapp.accounts.people import phones, sessions
 from webapp.accounts.people.sessions import Session
@@ -58,7 +59,7 @@ async def _wait_for_link(request: Request, user: User) -> int | None:
     site = state.site(request)
     if site.emails is None or user.email_confirmed_at or not user.verified_at:
         return None
-    return whole_seconds(await wait_for_link(user, site.clock()))
+    return whole_seconds(await wait_for_link(user, Purpose.CONFIRM_EMAIL, site.clock()))
 
 
 def _onward(request: Request, session: Session) -> str:

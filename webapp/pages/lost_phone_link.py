@@ -13,9 +13,9 @@ from webapp.accounts.forms.code import CodeForm
 from webapp.accounts.forms.phone import PhoneForm
 from webapp.accounts.journeys import lost_phone as journey
 from webapp.accounts.journeys.change_phone import send_to_new
+from webapp.accounts.journeys.email_link import LinkOver
 from webapp.accounts.journeys.lost_phone import Opened
 from webapp.accounts.journeys.prove_phone import resend_code
-from webapp.accounts.journeys.recover import LinkOver
 from webapp.accounts.people import phones
 from webapp.accounts.people.countries import countries
 from webapp.pages import state, verification

@@ -14,8 +14,8 @@ from starlette.responses import Response
 from webapp.accounts.forms import typed
 from webapp.accounts.forms.password import own_words
 from webapp.accounts.forms.recovery import ResetForm
+from webapp.accounts.journeys.email_link import LinkOver
 from webapp.accounts.journeys.recover import (
-    LinkOver,
     Reset,
     open_link,
     recover_session,

@@ -4,33 +4,20 @@ Whether the new address has an account already is told to whoever opens the link
 and to nobody before (ASVS 6.3.8).
 """
 
-from datetime import datetime
-
-import structlog
-
 from webapp.accounts.challenges import links
-from webapp.accounts.challenges.links import LIFETIMES, Opened, Purpose
+from webapp.accounts.challenges.links import Opened, Purpose
 from webapp.accounts.events import AccountEvent
 from webapp.accounts.forms.change import EmailForm
+from webapp.accounts.journeys.email_link import NewLink, check_limits, write_link
 from webapp.accounts.journeys.prove_again import changing
 from webapp.accounts.journeys.site import Site, tells_database_errors
 from webapp.accounts.journeys.tell import tell
 from webapp.accounts.people import users
 from webapp.accounts.people.sessions import Owner
 from webapp.accounts.people.users import User
-from webapp.accounts.policy.rules import (
-    DAY,
-    EMAIL_COOL_DOWN,
-    EMAILS_PER_ADDRESS,
-    EmailCoolingDown,
-    EmailsSpent,
-)
-from webapp.accounts.sending import outbox
 from webapp.accounts.sending.emails import EmailWriter
 from webapp.accounts.sending.notices import Notice
-from webapp.database import serialise
 
-log = structlog.get_logger(__name__)
 CHANGE = Purpose.CHANGE_EMAIL
 
 
@@ -42,26 +29,14 @@ async def ask_for_email(site: Site, emails: EmailWriter, owner: Owner, form: Ema
     Raises ``EmailCoolingDown``, ``EmailsSpent`` and what ``changing`` does.
     """
     token, address = links.new_token(), form.clean_email
-    email = emails.change_email(address, token)
+    link = NewLink(token, CHANGE, address, emails.change_email(address, token))
     async with changing(site, owner, form.current) as change:
         now = site.clock()
-        await _check_limits(change.user, address, now)
+        await check_limits(change.user, link, now)
         await links.end_all(change.user.id, now, CHANGE)
-        await links.insert(token, change.user, CHANGE, address, now)
-        await site.outbox.write_email(address, email, now + LIFETIMES[CHANGE])
+        await write_link(site, change.user, link)
         await tell(site, change.user, Notice.EMAIL_CHANGE_ASKED)
     return change.token
-
-
-async def _check_limits(user: User, address: str, now: datetime) -> None:
-    """Neither may one person have many strangers sent an email, nor many people one stranger."""
-    await serialise(f"emails {address}")
-    asked = await links.made_since(user, CHANGE, now - DAY)
-    if asked and now - asked[-1] < EMAIL_COOL_DOWN:
-        raise EmailCoolingDown(asked[-1] + EMAIL_COOL_DOWN - now)
-    for sent in (asked, await outbox.emails_since(address, now - DAY)):
-        if len(sent) >= EMAILS_PER_ADDRESS:
-            raise EmailsSpent(sent[-EMAILS_PER_ADDRESS] + DAY - now)
 
 
 async def new_address(site: Site, user: User) -> str:

@@ -19,6 +19,7 @@ from webapp.accounts.journeys.check_code import (
     clear_counts,
     record_right,
 )
+from webapp.accounts.journeys.email_link import write_link
 from webapp.accounts.journeys.prove_phone import PhoneFull
 from webapp.accounts.journeys.site import SignupOver, Site, tells_database_errors
 from webapp.accounts.journeys.tell import tell
@@ -76,7 +77,7 @@ async def _confirm(
                 await sessions.replace_sessions(user.id, now, session, token)
                 if link:
                     await user.refresh_from_db()
-                    await confirm_email.write_link(site, user, link)
+                    await write_link(site, user, link)
     except IntegrityError as error:
         if await _enter_own_account(site, user, verification, session, token):
             return

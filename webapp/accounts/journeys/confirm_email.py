@@ -4,7 +4,6 @@ The first link is written with the account, by ``sign_up``; further ones are ask
 may also be a new one for the account, see ``change_email``.
 """
 
-from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -13,34 +12,16 @@ from tortoise.exceptions import IntegrityError
 from tortoise.transactions import in_transaction
 
 from webapp.accounts.challenges import links
-from webapp.accounts.challenges.links import LIFETIMES, Opened, Purpose
+from webapp.accounts.challenges.links import Opened, Purpose
 from webapp.accounts.events import AccountEvent
 from webapp.accounts.journeys.change_email import change_email
+from webapp.accounts.journeys.email_link import NewLink, check_limits, write_link
 from webapp.accounts.journeys.site import Site, tells_database_errors
 from webapp.accounts.people import users
 from webapp.accounts.people.users import User
-from webapp.accounts.policy.rules import (
-    DAY,
-    EMAIL_COOL_DOWN,
-    EMAILS_PER_ADDRESS,
-    EmailCoolingDown,
-    EmailsSpent,
-)
-from webapp.accounts.sending import outbox
-from webapp.database import serialise
-from webapp.providers import Email
 
 log = structlog.get_logger(__name__)
 CONFIRM, CHANGE = Purpose.CONFIRM_EMAIL, Purpose.CHANGE_EMAIL
-NO_WAIT = timedelta()
-
-
-class PreparedLink(NamedTuple):
-    """A link and the email with it, made before the transaction that saves both."""
-
-    token: str
-    address: str
-    email: Email
 
 
 class Confirmation(StrEnum):
@@ -59,22 +40,12 @@ class LinkStatus(NamedTuple):
     address: str = ""
 
 
-def prepare_link(site: Site, user: User) -> PreparedLink | None:
+def prepare_link(site: Site, user: User) -> NewLink | None:
     """A link to the address of ``user``; None where no email is sent or it is confirmed."""
     if site.emails is None or user.email_confirmed_at:
         return None
     token = links.new_token()
-    return PreparedLink(token, user.email, site.emails.confirm_email(user.email, token))
-
-
-async def write_link(site: Site, user: User, prepared: PreparedLink) -> None:
-    """Save the link and its email in the transaction that is open here; ``wake`` the outbox then.
-
-    ``user`` is as that transaction sees it.
-    """
-    now = site.clock()
-    await links.insert(prepared.token, user, CONFIRM, prepared.address, now)
-    await site.outbox.write_email(prepared.address, prepared.email, now + LIFETIMES[CONFIRM])
+    return NewLink(token, CONFIRM, user.email, site.emails.confirm_email(user.email, token))
 
 
 @tells_database_errors
@@ -83,37 +54,17 @@ async def send_link(site: Site, user: User) -> None:
 
     Does nothing where the address is confirmed. Raises ``EmailCoolingDown`` or ``EmailsSpent``.
     """
-    prepared = prepare_link(site, user)
-    if prepared is None:
+    link = prepare_link(site, user)
+    if link is None:
         return
     async with in_transaction():
-        await serialise(f"emails {prepared.address}")
-        await check_limits(site, user, CONFIRM)
         current = await users.get_for_update(user.id)
-        if current is None or current.email != prepared.address or current.email_confirmed_at:
+        if current is None or current.email != link.address or current.email_confirmed_at:
             return
-        await write_link(site, current, prepared)
+        await check_limits(current, link, site.clock())
+        await write_link(site, current, link)
     site.outbox.wake()
     log.info("email_link_sent", user=user.id)
-
-
-async def check_limits(site: Site, user: User, purpose: Purpose) -> None:
-    """Raise ``EmailCoolingDown`` or ``EmailsSpent`` where no link may be sent to ``user`` now.
-
-    Call it in the transaction that sends the link, behind a lock for the address.
-    """
-    now = site.clock()
-    if wait := await wait_for_link(user, now, purpose):
-        raise EmailCoolingDown(wait)
-    sent = await outbox.emails_since(user.email, now - DAY)
-    if len(sent) >= EMAILS_PER_ADDRESS:
-        raise EmailsSpent(sent[-EMAILS_PER_ADDRESS] + DAY - now)
-
-
-async def wait_for_link(user: User, now: datetime, purpose: Purpose = CONFIRM) -> timedelta:
-    """The time until the person may ask for another link; zero where they may now."""
-    latest = await links.latest(user, purpose)
-    return max(NO_WAIT, latest.created_at + EMAIL_COOL_DOWN - now) if latest else NO_WAIT
 
 
 async def read_link(site: Site, token: str) -> LinkStatus:

@@ -12,18 +12,17 @@ import structlog
 from tortoise.transactions import in_transaction
 
 from webapp.accounts.challenges import links, verifications
-from webapp.accounts.challenges.links import LIFETIMES
 from webapp.accounts.challenges.links import Purpose as Link
 from webapp.accounts.challenges.verifications import Purpose, Verification
 from webapp.accounts.forms.recovery import LostPhoneForm
 from webapp.accounts.history.reasons import Reason, Refusal
+from webapp.accounts.journeys import email_link
 from webapp.accounts.journeys.change_phone import give_number, refuse_full
 from webapp.accounts.journeys.check_code import check_code, clear_counts, record_right
-from webapp.accounts.journeys.confirm_email import check_limits
+from webapp.accounts.journeys.email_link import LinkOver, NewLink, check_limits, write_link
 from webapp.accounts.journeys.end_access import end_access
 from webapp.accounts.journeys.prove_again import ChangedElsewhere, changing
 from webapp.accounts.journeys.prove_phone import PhoneFull
-from webapp.accounts.journeys.recover import LinkOver
 from webapp.accounts.journeys.refusals import refusals
 from webapp.accounts.journeys.site import Site, tells_database_errors
 from webapp.accounts.journeys.tell import tell
@@ -36,7 +35,6 @@ from webapp.accounts.policy.rules import CODE_LIFETIME
 from webapp.accounts.sending import texts
 from webapp.accounts.sending.emails import EmailWriter
 from webapp.accounts.sending.notices import Notice
-from webapp.database import serialise
 
 log = structlog.get_logger(__name__)
 
@@ -158,26 +156,23 @@ async def send_link(site: Site, writer: EmailWriter, user: User) -> None:
 
     Raises ``EmailCoolingDown`` or ``EmailsSpent``.
     """
-    token, now = links.new_token(), site.clock()
+    token = links.new_token()
     email = writer.lost_phone(token)
     async with in_transaction():
-        await serialise(f"emails {user.email}")
-        await check_limits(site, user, Link.LOST_PHONE)
         current = await users.get_for_update(user.id)
         if current is None:
             return
-        await links.insert(token, current, Link.LOST_PHONE, current.email, now)
-        await site.outbox.write_email(current.email, email, now + LIFETIMES[Link.LOST_PHONE])
+        link = NewLink(token, Link.LOST_PHONE, current.email, email)
+        await check_limits(current, link, site.clock())
+        await write_link(site, current, link)
     site.outbox.wake()
     log.info("lost_phone_link_sent", user=user.id)
 
 
 async def open_link(site: Site, token: str) -> Opened:
     """What the link with ``token`` opens. Changes nothing. Raises ``LinkOver``."""
-    found = await links.find(token, Link.LOST_PHONE)
-    if found is None or not found.works(site.clock()):
-        raise LinkOver
-    return Opened(found.user, await new_number(found.user))
+    user = await email_link.open_link(site, token, Link.LOST_PHONE)
+    return Opened(user, await new_number(user))
 
 
 @tells_database_errors
@@ -245,12 +240,10 @@ async def _make(site: Site, change: PhoneChange) -> bool:
 
 async def can_stop(site: Site, token: str) -> User:
     """The account whose change the link with ``token`` can stop. Raises ``LinkOver``."""
-    found = await links.find(token, Link.STOP_PHONE_CHANGE)
-    if found is None or not found.works(site.clock()):
+    user = await email_link.open_link(site, token, Link.STOP_PHONE_CHANGE)
+    if await phone_changes.waiting(user) is None:
         raise LinkOver
-    if await phone_changes.waiting(found.user) is None:
-        raise LinkOver
-    return found.user
+    return user
 
 
 @tells_database_errors

@@ -14,8 +14,9 @@ from webapp.accounts.challenges.links import LIFETIMES
 from webapp.accounts.challenges.links import Purpose as Link
 from webapp.accounts.challenges.verifications import Purpose, Verification
 from webapp.accounts.forms.recovery import ForgotForm, ResetForm
-from webapp.accounts.journeys import prove_phone
+from webapp.accounts.journeys import email_link, prove_phone
 from webapp.accounts.journeys.check_code import CodeExpired, check_code, clear_counts, record_right
+from webapp.accounts.journeys.email_link import LinkOver
 from webapp.accounts.journeys.end_access import end_access
 from webapp.accounts.journeys.new_password import refuse_breached
 from webapp.accounts.journeys.site import Site, tells_database_errors
@@ -30,10 +31,6 @@ from webapp.accounts.sending.notices import Notice
 from webapp.providers import Channel
 
 log = structlog.get_logger(__name__)
-
-
-class LinkOver(Exception):
-    """The link was used or is too old, or the account has changed since it was sent."""
 
 
 class Reset(NamedTuple):
@@ -71,13 +68,9 @@ async def send_link(site: Site, writer: EmailWriter, form: ForgotForm) -> None:
 
 async def open_link(site: Site, token: str) -> Reset:
     """What the link with ``token`` opens. Changes nothing. Raises ``LinkOver``."""
-    found = await links.find(token, Link.RESET_PASSWORD)
-    if found is None or not found.works(site.clock()):
-        raise LinkOver
-    latest = await verifications.latest(found.user, Purpose.RESET_PASSWORD)
-    same_phone = latest and latest.phone == found.user.phone
-    pending = latest and latest.outcome is verifications.Outcome.PENDING
-    return Reset(found.user, latest if same_phone and pending else None)
+    user = await email_link.open_link(site, token, Link.RESET_PASSWORD)
+    pending = await verifications.latest_pending(user, Purpose.RESET_PASSWORD)
+    return Reset(user, pending if pending and pending.phone == user.phone else None)
 
 
 @tells_database_errors
