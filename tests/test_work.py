@@ -36,10 +36,18 @@ def challenge_on(page: Page) -> str:
 
 def solved(challenge: str) -> str:
     """What js/work.js makes of it."""
-    payload = json.loads(base64.b64decode(challenge))
-    solution = altcha.solve_challenge(altcha.Challenge.from_dict(payload["challenge"]))
-    assert solution
-    payload["solution"] = solution.to_dict()
+    payload = read(challenge)
+    tasks = [altcha.Challenge.from_dict(task) for task in payload["challenges"]]
+    solutions = [altcha.solve_challenge(task) for task in tasks]
+    payload["solutions"] = [solution.to_dict() for solution in solutions if solution]
+    return written(payload)
+
+
+def read(answer: str) -> Any:
+    return json.loads(base64.b64decode(answer))
+
+
+def written(payload: object) -> str:
     return base64.b64encode(json.dumps(payload).encode()).decode()
 
 
@@ -132,25 +140,38 @@ async def test_off_asks_nobody(visitor: Visitor) -> None:
 
 
 def changed(answer: str, **changes: Any) -> str:
-    payload = json.loads(base64.b64decode(answer))
-    payload["challenge"]["parameters"].update(changes)
-    return base64.b64encode(json.dumps(payload).encode()).decode()
+    payload = read(answer)
+    payload["challenges"][-1]["parameters"].update(changes)
+    return written(payload)
+
+
+def with_tasks(*tasks: tuple[Any, int]) -> str:
+    """An answer made of these tasks of others."""
+    return written(
+        {
+            "challenges": [payload["challenges"][place] for payload, place in tasks],
+            "solutions": [payload["solutions"][place] for payload, place in tasks],
+        }
+    )
 
 
 async def test_what_is_not_ours_or_not_done_proves_nothing(app: Starlette, clock: Clock) -> None:
     challenge = work.issue(NUMBER, SECRET, clock())
     answer = solved(challenge)
-    wrong = json.loads(base64.b64decode(answer))
-    wrong["solution"]["derivedKey"] = "00" * 32
+    wrong = read(answer)
+    wrong["solutions"][-1]["derivedKey"] = "00" * 32
     bad = [
         "",
         "nonsense",
-        base64.b64encode(b"[]").decode(),
-        base64.b64encode(b'{"challenge": {}}').decode(),
-        base64.b64encode(b'{"challenge": {"parameters": [], "signature": 1}}').decode(),
+        written([]),
+        written({"challenges": {}}),
+        written({"challenges": [], "solutions": [1]}),
+        written({"challenges": [], "solutions": []}),
+        written({"challenges": [{"parameters": [], "signature": 1}] * work.TASKS}),
+        written({"challenges": 1, "solutions": 1}),
         base64.b64encode(("[" * 900).encode()).decode(),
         challenge,
-        base64.b64encode(json.dumps(wrong).encode()).decode(),
+        written(wrong),
         changed(answer, cost=1),
         changed(answer, expiresAt=4_000_000_000),
         changed(answer, data={"phone": "x", "issued": 0}),
@@ -160,6 +181,23 @@ async def test_what_is_not_ours_or_not_done_proves_nothing(app: Starlette, clock
         assert not await work.use(typed, NUMBER, SECRET, clock()), typed[:40]
     assert await work.use(answer, NUMBER, SECRET, clock())
     assert not await work.use(answer, NUMBER, SECRET, clock())
+
+
+async def test_all_tasks_of_one_challenge_are_solved_and_no_easier_ones(
+    app: Starlette, clock: Clock
+) -> None:
+    one, other = (read(solved(work.issue(NUMBER, SECRET, clock()))) for _ in range(2))
+    places = range(work.TASKS)
+    for tasks in (
+        [(one, place) for place in places[:-1]],
+        [(one, 0) for _ in places],
+        [(other if place else one, place) for place in places],
+        [(one, place) for place in reversed(places)],
+        [*((one, place) for place in places), (one, 0)],
+    ):
+        assert not await work.use(with_tasks(*tasks), NUMBER, SECRET, clock())
+    whole = with_tasks(*((one, place) for place in places))
+    assert await work.use(whole, NUMBER, SECRET, clock())
 
 
 async def test_a_proof_grows_old_and_its_row_goes(

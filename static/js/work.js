@@ -1,11 +1,17 @@
-/* A form that asks for a proof of work: finds ALTCHA's counter, puts the answer into the form, and sends it.
-   The browser does the sum beside the page (Web Crypto), which stays usable meanwhile. */
+/* A form that asks for a proof of work: solves ALTCHA's tasks one after the other, puts the answer into the form,
+   and sends it. The browser does the sums beside the page (Web Crypto), which stays usable meanwhile. */
 
 const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 const bytes = (text) => Uint8Array.from(text.match(/../g), (pair) => parseInt(pair, 16));
 
-/** The counter and key that answer these parameters of a challenge. */
-export const solve = async ({ nonce, salt, cost, keyLength, keyPrefix }) => {
+/** The counters and keys that answer the tasks of a challenge. */
+export const solve = async ({ challenges }) => {
+  const solutions = [];
+  for (const { parameters } of challenges) solutions.push(await solveTask(parameters));
+  return solutions;
+};
+
+const solveTask = async ({ nonce, salt, cost, keyLength, keyPrefix }) => {
   const password = new Uint8Array([...bytes(nonce), 0, 0, 0, 0]);
   const view = new DataView(password.buffer, password.length - 4);
   const how = { name: "PBKDF2", hash: "SHA-256", salt: bytes(salt), iterations: cost };
@@ -25,7 +31,7 @@ export const start = async (form) => {
   if (!field || field.value === last) return;
   last = field.value;
   const payload = JSON.parse(atob(last));
-  payload.solution = await solve(payload.challenge.parameters);
+  payload.solutions = await solve(payload);
   if (!form.isConnected || form.elements.work?.value !== last) return; // answered or left meanwhile
   last = form.elements.work.value = btoa(JSON.stringify(payload));
   if (form.elements.password.value) form.requestSubmit();

@@ -1,7 +1,9 @@
 """Proofs of work: a sum that a browser does before a text is spent, and the table of those used.
 
-It is ALTCHA's: find the counter whose PBKDF2 key begins as the challenge says. The challenge is
-signed, belongs to one phone, and counts once. Where a browser runs no scripts the same challenge
+A challenge is ``TASKS`` small ones of ALTCHA's: find the counter whose PBKDF2 key begins as the
+task says. One large task would take anything from no time to twice the mean; a sum of eight stays
+near its mean, so the slowest visitor waits little longer than the others. The tasks are signed,
+belong together and to one phone, and count once. Where a browser runs no scripts the same challenge
 counts when it is ``WORK_WAIT`` old.
 """
 
@@ -10,8 +12,8 @@ import hashlib
 import hmac
 import json
 import secrets
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 import altcha
 from tortoise import fields
@@ -22,9 +24,11 @@ from webapp.accounts.policy.rules import WORK_LIFETIME, WORK_WAIT
 from webapp.accounts.statements import add_unless_there
 
 ALGORITHM = "PBKDF2/SHA-256"
-ROUNDS = 2000  # of PBKDF2 for one counter: a millisecond of ours, to make a challenge
-LEAST_COUNTERS, MOST_COUNTERS = 40, 80  # `python -m bench.work` tells what they take
-LONGEST_ANSWER = 2000  # characters
+ROUNDS = 2000  # of PBKDF2 for one counter: to make a task takes us as many, once
+TASKS = 8
+COUNTERS = 48  # of a task: any may be the answer, or attackers would begin where answers do
+KEY_BYTES = 16
+LONGEST_ANSWER = 10_000  # characters
 UNSOLVED = {"counter": 0, "derivedKey": "00", "time": 0}
 
 
@@ -39,18 +43,41 @@ class UsedWork(Model):
         indexes = (Index(fields=("expires_at",)),)
 
 
+class Challenge(NamedTuple):
+    """A challenge of ours that came back."""
+
+    nonce: str
+    issued: int  # Unix time
+    solved: bool
+
+    def wait(self, now: datetime) -> timedelta:
+        """How long until it counts without being solved."""
+        return timedelta(seconds=self.issued - now.timestamp()) + WORK_WAIT
+
+
 def issue(phone: str, secret_key: str, now: datetime) -> str:
-    """A challenge for a text to ``phone`` (E.164), in base64."""
-    challenge = altcha.create_challenge(
+    """A challenge for a text to ``phone`` (E.164), in base64. It takes some milliseconds."""
+    about = {
+        "challenge": secrets.token_hex(16),
+        "issued": int(now.timestamp()),
+        "phone": _phone_key(phone, secret_key),
+    }
+    tasks = [_task({**about, "task": place}, secret_key, now) for place in range(TASKS)]
+    return _encoded({"challenges": tasks})
+
+
+def _task(about: dict[str, Any], secret_key: str, now: datetime) -> dict[str, Any]:
+    task: dict[str, Any] = altcha.create_challenge(
         ALGORITHM,
         ROUNDS,
-        counter=LEAST_COUNTERS + secrets.randbelow(MOST_COUNTERS - LEAST_COUNTERS + 1),
+        counter=secrets.randbelow(COUNTERS),
+        key_length=KEY_BYTES,
         expires_at=now + WORK_LIFETIME,
-        data={"phone": _phone_key(phone, secret_key), "issued": int(now.timestamp())},
+        data=about,
         hmac_secret=_key(secret_key, "challenge"),
         hmac_key_secret=_key(secret_key, "solution"),
-    )
-    return base64.b64encode(json.dumps({"challenge": challenge.to_dict()}).encode()).decode()
+    ).to_dict()
+    return task
 
 
 async def use(answer: str, phone: str, secret_key: str, now: datetime) -> bool:
@@ -58,33 +85,61 @@ async def use(answer: str, phone: str, secret_key: str, now: datetime) -> bool:
 
     It is used from here on.
     """
-    parameters = _proven(answer, secret_key, now)
-    if parameters is None or now.timestamp() >= parameters["expiresAt"]:
+    challenge = _read(answer, phone, secret_key, now)
+    if challenge is None or not (challenge.solved or challenge.wait(now) <= timedelta()):
         return False
-    if parameters["data"]["phone"] != _phone_key(phone, secret_key):
-        return False
-    used = UsedWork(nonce=parameters["nonce"], expires_at=now + WORK_LIFETIME)
+    used = UsedWork(nonce=challenge.nonce, expires_at=now + WORK_LIFETIME)
     return await add_unless_there(used)
 
 
-def _proven(answer: str, secret_key: str, now: datetime) -> dict[str, Any] | None:
-    """The parameters of a challenge of ours that is solved, or old enough."""
-    try:
-        payload = json.loads(base64.b64decode(answer[: LONGEST_ANSWER + 1], validate=True))
-        solved = {"solution": UNSOLVED, **payload}
-        text = base64.b64encode(json.dumps(solved).encode()).decode()
-    except (ValueError, TypeError, RecursionError):
+def wait_of(answer: str, phone: str, secret_key: str, now: datetime) -> timedelta | None:
+    """How long until ``answer``, which was sent too early, counts for ``phone``; None if never."""
+    challenge = _read(answer, phone, secret_key, now)
+    if challenge is None or challenge.solved or challenge.wait(now) <= timedelta():
         return None
-    result = altcha.verify_solution(
-        text,
+    return challenge.wait(now)
+
+
+def _read(answer: str, phone: str, secret_key: str, now: datetime) -> Challenge | None:
+    """The challenge in ``answer``, if it is one of ours for ``phone`` and not too old."""
+    try:
+        tasks = _tasks(answer)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    checks = [_check(task, secret_key) for task in tasks]
+    if len(tasks) != TASKS or any(check.invalid_signature is not False for check in checks):
+        return None
+    parameters = [task["challenge"]["parameters"] for task in tasks]
+    first, expires = parameters[0]["data"], parameters[0]["expiresAt"]
+    together = all(each["data"] == first | {"task": n} for n, each in enumerate(parameters))
+    if not together or first["phone"] != _phone_key(phone, secret_key):
+        return None
+    if now.timestamp() >= expires:
+        return None
+    return Challenge(first["challenge"], first["issued"], all(check.verified for check in checks))
+
+
+def _tasks(answer: str) -> list[dict[str, Any]]:
+    """The tasks of an answer, each as ALTCHA's payload of challenge and solution."""
+    payload = json.loads(base64.b64decode(answer[: LONGEST_ANSWER + 1], validate=True))
+    challenges = payload["challenges"]
+    solutions = payload.get("solutions") or [UNSOLVED] * TASKS
+    return [
+        {"challenge": challenge, "solution": solution}
+        for challenge, solution in zip(challenges, solutions, strict=True)
+    ]
+
+
+def _check(task: dict[str, Any], secret_key: str) -> altcha.VerifySolutionResult:
+    return altcha.verify_solution(
+        _encoded(task),
         _key(secret_key, "challenge"),
         hmac_key_secret=_key(secret_key, "solution"),
     )
-    if result.expired or result.invalid_signature is not False:
-        return None
-    parameters: dict[str, Any] = payload["challenge"]["parameters"]
-    waited = parameters["data"]["issued"] + WORK_WAIT.total_seconds() <= now.timestamp()
-    return parameters if result.verified or waited else None
+
+
+def _encoded(payload: dict[str, Any]) -> str:
+    return base64.b64encode(json.dumps(payload).encode()).decode()
 
 
 def _phone_key(phone: str, secret_key: str) -> str:
