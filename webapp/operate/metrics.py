@@ -11,6 +11,7 @@ from starlette.responses import Response
 from webapp.accounts.history import totals
 from webapp.accounts.history.reasons import BY_ID, Reason
 from webapp.accounts.history.totals import ALL_DAYS, Row, in_money
+from webapp.accounts.people.phones import UNKNOWN_COUNTRY
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import CounterMetricFamily
@@ -33,6 +34,8 @@ COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "accounts_spend_total": ("Money reserved for texts and calls", ("country", "currency")),
 }
 """Each counter with its help and its labels."""
+UNREFUSED = [(UNKNOWN_COUNTRY, reason.value) for reason in Reason if reason.is_refusal]
+"""What begins with zero, so that an alert sees the first refusal for a reason: docs/alerts.yml."""
 OF_MESSAGES = {
     Reason.SENT: "accounts_texts_sent_total",
     Reason.DELIVERED: "accounts_texts_delivered_total",
@@ -72,6 +75,7 @@ class Counters:
         from prometheus_client.metrics_core import CounterMetricFamily  # noqa: PLC0415 - as above
 
         samples: dict[str, dict[tuple[str, ...], float]] = {name: {} for name in COUNTERS}
+        samples["accounts_refused_total"] = dict.fromkeys(UNREFUSED, 0.0)
         for row in self.rows:
             for name, labels, value in _samples(row, self.currency):
                 samples[name][labels] = samples[name].get(labels, 0) + value
