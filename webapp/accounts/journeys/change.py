@@ -1,14 +1,12 @@
 """A person changes their account. Each change is proven, told to them, and one transaction."""
 
-from typing import Any
-
-from webapp.accounts.events import AccountEvent
 from webapp.accounts.forms.change import NameForm, PasswordForm
 from webapp.accounts.journeys.end_access import end_access
 from webapp.accounts.journeys.new_password import refuse_breached
-from webapp.accounts.journeys.prove_again import Change, changing
+from webapp.accounts.journeys.prove_again import changing
 from webapp.accounts.journeys.site import Site, tells_database_errors
 from webapp.accounts.journeys.tell import tell
+from webapp.accounts.journeys.update_account import update_account
 from webapp.accounts.people import users
 from webapp.accounts.people.sessions import Owner
 from webapp.accounts.sending.notices import Notice
@@ -34,14 +32,6 @@ async def change_password(site: Site, owner: Owner, form: PasswordForm) -> str:
 async def change_name(site: Site, owner: Owner, form: NameForm) -> str:
     """Give the person another name: the token of the session from now on."""
     async with changing(site, owner, form.current, always=False) as change:
-        await _change(site, change, {"name": form.name})
+        await update_account(site, change.user, {"name": form.name})
         await tell(site, change.user, Notice.NAME_CHANGED)
     return change.token
-
-
-async def _change(site: Site, change: Change, columns: dict[str, Any]) -> None:
-    """Write what applications know of the person, and have them hear of it."""
-    await users.change(change.user, columns)
-    after = await users.get_for_update(change.user.id)
-    assert after  # noqa: S101 - it is locked
-    await site.events.write(AccountEvent.UPDATED, after, site.clock())

@@ -6,13 +6,13 @@ and to nobody before (ASVS 6.3.8).
 
 from webapp.accounts.challenges import links
 from webapp.accounts.challenges.links import Opened, Purpose
-from webapp.accounts.events import AccountEvent
 from webapp.accounts.forms.change import EmailForm
 from webapp.accounts.journeys.email_link import NewLink, check_limits, write_link
 from webapp.accounts.journeys.prove_again import changing
 from webapp.accounts.journeys.site import Site, tells_database_errors
 from webapp.accounts.journeys.tell import tell
-from webapp.accounts.people import users
+from webapp.accounts.journeys.update_account import update_account
+from webapp.accounts.people import emails
 from webapp.accounts.people.sessions import Owner
 from webapp.accounts.people.users import User
 from webapp.accounts.sending.emails import EmailWriter
@@ -22,14 +22,14 @@ CHANGE = Purpose.CHANGE_EMAIL
 
 
 @tells_database_errors
-async def ask_for_email(site: Site, emails: EmailWriter, owner: Owner, form: EmailForm) -> str:
+async def ask_for_email(site: Site, writer: EmailWriter, owner: Owner, form: EmailForm) -> str:
     """Email a link to the new address, and tell the person by the old one.
 
     A link to another new address works no more. Returns the token of the session from now on.
     Raises ``EmailCoolingDown``, ``EmailsSpent`` and what ``changing`` does.
     """
     token, address = links.new_token(), form.clean_email
-    link = NewLink(token, CHANGE, address, emails.change_email(address, token))
+    link = NewLink(token, CHANGE, address, writer.change_email(address, token))
     async with changing(site, owner, form.current) as change:
         now = site.clock()
         await check_limits(change.user, link, now)
@@ -50,9 +50,7 @@ async def change_email(site: Site, used: Opened) -> None:
 
     Raises ``IntegrityError`` where another account has claimed the address.
     """
-    now = site.clock()
-    await users.change_email(used.user, used.link.address, now)
+    address = used.link.address
+    claimed = {"email": address, "claimed_email": emails.fold(address)}
+    await update_account(site, used.user, {**claimed, "email_confirmed_at": site.clock()})
     await tell(site, used.user, Notice.EMAIL_CHANGED)
-    after = await users.get_for_update(used.user.id)
-    assert after  # noqa: S101 - it is locked
-    await site.events.write(AccountEvent.UPDATED, after, now)

@@ -11,7 +11,6 @@ from tortoise.transactions import in_transaction
 
 from webapp.accounts.challenges import verifications
 from webapp.accounts.challenges.verifications import Purpose, Verification
-from webapp.accounts.events import AccountEvent
 from webapp.accounts.forms.recovery import NewPhoneForm, PhoneCodesForm
 from webapp.accounts.journeys import prove_phone
 from webapp.accounts.journeys.check_code import (
@@ -26,6 +25,7 @@ from webapp.accounts.journeys.prove_again import ChangedElsewhere, changing
 from webapp.accounts.journeys.prove_phone import PhoneFull
 from webapp.accounts.journeys.site import Site, tells_database_errors
 from webapp.accounts.journeys.tell import tell
+from webapp.accounts.journeys.update_account import update_account
 from webapp.accounts.people import phone_changes, phones, users
 from webapp.accounts.people.phones import Phone
 from webapp.accounts.people.sessions import Owner
@@ -179,9 +179,6 @@ async def give_number(site: Site, user: User, phone: Phone) -> None:
     """
     await refuse_full(site, user, phone.e164)
     number = {"phone": phone.e164, "country": phone.country, "vendor_account": ""}
-    await users.change(user, number)
+    await update_account(site, user, number)
     await phone_changes.stop(user.id)
     await tell(site, user, Notice.PHONE_CHANGED, both_ways=True)
-    after = await users.get_for_update(user.id)
-    assert after  # noqa: S101 - it is locked
-    await site.events.write(AccountEvent.UPDATED, after, site.clock())

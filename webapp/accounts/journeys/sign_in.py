@@ -111,7 +111,9 @@ async def _ask_for_code(site: Site, user: User, browser: Browser) -> SignedIn:
     async with in_transaction():
         await _lock(user)  # also since two requests at once would send two codes
         verification = await verifications.latest(user, Purpose.SIGN_IN)
-        if not (verification and _is_usable(site, user, verification)):
+        same_phone = verification and verification.phone == user.phone
+        if not (verification and same_phone and prove_phone.is_open(site, verification)):
+            # One whose checks are spent is open until its window ends, so nobody gets more by this.
             verification = await sends.begin_unsent(
                 user.id, user.phone, site.verifier.name, now, Purpose.SIGN_IN
             )
@@ -121,13 +123,6 @@ async def _ask_for_code(site: Site, user: User, browser: Browser) -> SignedIn:
     except (LimitExceeded, ProviderError) as error:
         return SignedIn(user, token, verification, error)
     return SignedIn(user, token, verification)
-
-
-def _is_usable(site: Site, user: User, verification: Verification) -> bool:
-    """A spent one stays the latest until its window ends: a stranger gets no more checks by it."""
-    over = prove_phone.is_over(site, verification, site.clock())
-    pending = verification.outcome is verifications.Outcome.PENDING
-    return pending and not over and verification.phone == user.phone
 
 
 @tells_database_errors

@@ -1,5 +1,6 @@
 """The table of people, verified or on the way there, and the statements that change it."""
 
+from copy import copy
 from datetime import datetime
 from secrets import token_hex
 from typing import Any
@@ -216,21 +217,15 @@ async def get_for_update(user_id: int) -> User | None:
     return await User.filter(id=user_id).select_for_update().first()
 
 
-async def change(user: User, columns: dict[str, Any]) -> None:
+async def change(user: User, columns: dict[str, Any]) -> User:
     """Write ``columns`` into the row of a user that the transaction open here has locked.
 
-    ``user`` stays as it was before.
+    Returns the user with them; ``user`` stays as it was before.
     """
     await User.filter(id=user.id).update(**columns)
-
-
-async def change_email(user: User, address: str, now: datetime) -> None:
-    """Give the user another address, which is confirmed, and claim it.
-
-    Raises ``IntegrityError`` where another account has claimed it. ``user`` stays as it was.
-    """
-    claimed = {"email": address, "claimed_email": emails.fold(address)}
-    await change(user, {**claimed, "email_confirmed_at": now})
+    changed = copy(user)
+    changed.update_from_dict(columns)
+    return changed
 
 
 async def use_recovery_code(user: User, code_hash: str, next_hash: str) -> bool:
