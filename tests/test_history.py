@@ -238,7 +238,7 @@ async def test_events_live_thirty_days_and_totals_for_good(
 
 
 def test_the_document_lists_the_reasons_as_they_are() -> None:
-    document = (ROOT / "docs" / "operate.md").read_text()
+    document = (ROOT / "docs" / "operate-details.md").read_text()
     listed = re.findall(r"^\| `([a-z_]+)` \| ([^|]+) \|$", document, re.MULTILINE)
     assert {reason: words for reason, words in listed if reason in BY_ID} == {
         reason.value: reason.words for reason in Reason

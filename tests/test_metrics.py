@@ -160,5 +160,5 @@ def test_alerts_and_dashboard_name_labels_and_reasons_that_there_are() -> None:
 
 
 def test_the_document_names_every_counter() -> None:
-    document = (ROOT / "docs" / "operate.md").read_text()
+    document = (ROOT / "docs" / "operate-details.md").read_text()
     assert set(re.findall(r"`(accounts_\w+_total)`", document)) == COUNTERS.keys()

@@ -1,6 +1,6 @@
 """Every event of the history by its id, in the words that an operator reads.
 
-Ids are stored, counted and documented in docs/operate.md: never change one, only add.
+Ids are stored, counted and documented in docs/operate-details.md: never change one, only add.
 """
 
 from collections.abc import Mapping

@@ -18,7 +18,7 @@ from webapp.accounts.sending.notices import Notice
 
 
 async def own_data(site: Site, owner: Owner, browser: str) -> dict[str, Any]:
-    """All that is stored of the person, but for secrets. docs/operate.md lists the fields.
+    """All that is stored of the person, but for secrets. docs/operate-details.md lists the fields.
 
     ``browser`` is the token of this browser, if it is remembered.
     """
