@@ -16,7 +16,7 @@ from webapp.accounts.policy import link_requests, password_checks
 from webapp.accounts.policy.link_requests import LinkRequest
 from webapp.accounts.policy.password_checks import PasswordCheck
 from webapp.accounts.policy.usage import Scope, Usage
-from webapp.accounts.sending.outbox import MessageChannel, OutboxMessage
+from webapp.accounts.sending import outbox
 from webapp.accounts.statements import run
 from webapp.operate.lookup import lock
 from webapp.operate.records import belongings
@@ -47,17 +47,14 @@ async def _loose_rows(site: Site, user: User) -> list[tuple[str, Any]]:
     addresses = {user.email, *await _only_theirs(user, "email", linked)}
     proven = await Verification.filter(user_id=user.id).values_list("phone", flat=True)
     phones = await _only_theirs(user, "phone", [user.phone, *proven])
-    texts = OutboxMessage.filter(channel=MessageChannel.TEXT, to__in=phones)
-    mails = OutboxMessage.filter(channel=MessageChannel.EMAIL, to__in=addresses)
-    webhooks = OutboxMessage.filter(channel=MessageChannel.WEBHOOK, body__contains=user.subject)
     for phone in phones:
         await run("DELETE FROM attempts WHERE phone = $1", phone)  # the release before wrote it
     return [
         ("password checks", passwords),
         ("link requests", links),
-        ("emails", mails),
-        ("texts", texts),
-        ("events for applications", webhooks),
+        ("emails", outbox.emails_to(*addresses)),
+        ("texts", outbox.texts_to(*phones)),
+        ("events for applications", outbox.webhooks_about(user.subject)),
         ("counts of the phone", uses(phones)),
         ("events of the phone", PhoneEvent.filter(
             phone_key__in=[phone_key(phone, site.secret_key) for phone in phones]

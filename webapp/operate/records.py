@@ -9,7 +9,8 @@ from typing import Any
 from tortoise.models import Model
 
 from webapp.accounts.people.users import User
-from webapp.accounts.sending.outbox import MessageChannel, OutboxMessage, kept_words
+from webapp.accounts.sending import outbox
+from webapp.accounts.sending.outbox import OutboxMessage
 
 # What could let somebody in, or tells nothing: keys of rows, hashes, keys.
 HIDDEN = re.compile("id|.*_id|.*(hash|digest|key|token|secret|sealed)|claimed_email|sign_count")
@@ -52,8 +53,7 @@ def belongings(user: User) -> Iterator[tuple[str, Any]]:
 
 async def messages(user: User) -> list[OutboxMessage]:
     """The texts and emails to the person that are still in the outbox, sent or not."""
-    texts = OutboxMessage.filter(channel=MessageChannel.TEXT, to=user.phone)
-    emails = OutboxMessage.filter(channel=MessageChannel.EMAIL, to=user.email)
+    texts, emails = outbox.texts_to(user.phone), outbox.emails_to(user.email)
     return [*await texts.order_by("id"), *await emails.order_by("id")]
 
 
@@ -65,7 +65,7 @@ def values(row: Model) -> dict[str, Any]:
 
 def message(row: OutboxMessage) -> dict[str, Any]:
     """The columns of a message; its words may hold a link that still works, see ``kept_words``."""
-    body, html = kept_words(row)
+    body, html = outbox.kept_words(row)
     return values(row) | {"body": body, "html": html}
 
 

@@ -4,8 +4,6 @@ A double click, a paste that submits itself and the press after it, a browser th
 all send one code several times. The unique row of the first lets the others wait for its answer.
 """
 
-import hashlib
-import hmac
 from datetime import datetime
 from enum import StrEnum
 
@@ -14,6 +12,7 @@ from tortoise.indexes import Index
 from tortoise.models import Model
 
 from webapp.accounts.challenges.verifications import Verification
+from webapp.accounts.keyed_hash import keyed_hash
 from webapp.accounts.statements import add_unless_there, run
 
 
@@ -44,8 +43,7 @@ class Entry(Model):
 
 def code_hash(verification: Verification, code: str, secret_key: str) -> str:
     """What is stored of ``code``. The reference tells a new code of a verification from the old."""
-    message = f"entry\0{verification.id}\0{verification.reference}\0{code}"
-    return hmac.new(secret_key.encode(), message.encode(), hashlib.sha256).hexdigest()
+    return keyed_hash(secret_key, "entry", str(verification.id), verification.reference, code)
 
 
 async def enter(verification: Verification, hashed: str, now: datetime) -> bool:

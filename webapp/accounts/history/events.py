@@ -3,8 +3,6 @@
 They are written in batches by ``History``, outside of the requests that they tell of.
 """
 
-import hashlib
-import hmac
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -15,6 +13,7 @@ from tortoise.models import Model
 from tortoise.transactions import in_transaction
 
 from webapp.accounts.history.totals import ADD_TOTAL, ALL_DAYS, Sum, Total
+from webapp.accounts.keyed_hash import keyed_hash
 from webapp.accounts.statements import run, write_many
 
 EVENTS_KEPT = timedelta(days=30)
@@ -83,8 +82,7 @@ def add_to(sums: dict[Total, Sum], total: Total, added: Sum) -> None:
 
 def phone_key(phone: str, secret_key: str) -> str:
     """What stands for ``phone`` (E.164) in the table. Another ``SECRET_KEY`` makes others."""
-    message = f"phone event\0{phone}".encode()
-    return hmac.digest(secret_key.encode(), message, hashlib.sha256).hex()[:32]
+    return keyed_hash(secret_key, "phone event", phone)[:32]
 
 
 async def of_phone(phone_key: str, since: datetime) -> list[PhoneEvent]:

@@ -58,16 +58,17 @@ async def own_data(site: Site, owner: Owner, browser: str) -> dict[str, Any]:
 
 @tells_database_errors
 async def delete_account(site: Site, owner: Owner, form: ProofForm) -> None:
-    """Delete the account with everything that belongs to it, and tell the person.
+    """Delete the account with all rows that refer to it, and tell the person. The email is free.
 
-    Sessions, remembered browsers, links, codes, passkeys and what applications were given go with
-    the row, and the email is free. What waits to be sent about the account is not sent any more.
-    What the limits count stays for its day: it names no account, and an account that is deleted
-    and made again must not give its sends back. Raises what ``changing`` does.
+    Emails and webhooks that wait are not sent any more: nobody must hear of the account as it was.
+    Texts are, since the phone may have other accounts. What the limits count stays for its day:
+    deleting an account and making it again must not give its sends back. Raises what ``changing``
+    does.
     """
     async with changing(site, owner, form.current) as change:
         user = change.user
-        await outbox.withdraw(user.email, user.subject)
+        await outbox.emails_to(user.email).delete()
+        await outbox.webhooks_about(user.subject).delete()
         await password_checks.forget(
             password_checks.key_of(emails.fold(user.email), site.secret_key)
         )

@@ -4,8 +4,6 @@ After ``sign_up`` the person may ask for the code again, or have it sent to anot
 ``prove_phone`` has that. ``complete_sign_up`` is what the right code does.
 """
 
-import hashlib
-import hmac
 import json
 from typing import NamedTuple
 
@@ -20,6 +18,7 @@ from webapp.accounts.journeys import prove_phone
 from webapp.accounts.journeys.new_password import refuse_breached
 from webapp.accounts.journeys.refusals import refusals
 from webapp.accounts.journeys.site import SignupOver, Site, tells_database_errors
+from webapp.accounts.keyed_hash import keyed_hash
 from webapp.accounts.people import emails, sessions, users
 from webapp.accounts.people.sessions import UNKNOWN_BROWSER, Browser, Visitor
 from webapp.accounts.people.users import User
@@ -146,7 +145,7 @@ def _digest(site: Site, form: SignupForm, turn: int) -> str:
     answers = form.profile()
     answers["email"] = emails.fold(answers["email"])
     message = json.dumps(["sign-up", turn, answers], sort_keys=True, default=str)
-    return hmac.new(site.secret_key.encode(), message.encode(), hashlib.sha256).hexdigest()
+    return keyed_hash(site.secret_key, message)
 
 
 async def _begin(
@@ -169,9 +168,7 @@ async def _begin(
 
 def _hashed(site: Site, network: str) -> str:
     """``network`` as the limits know it; nothing where it is unknown."""
-    message = f"network\0{network}".encode()
-    digest = hmac.digest(site.secret_key.encode(), message, hashlib.sha256)
-    return network and digest.hex()[:16]
+    return network and keyed_hash(site.secret_key, "network", network)[:16]
 
 
 async def _join(site: Site, form: SignupForm, digest: str, browser: Browser) -> SignedUp | None:

@@ -3,8 +3,6 @@
 Emails that nobody has are counted as well, so that the count tells nobody which exist.
 """
 
-import hashlib
-import hmac
 from datetime import datetime
 from typing import NoReturn
 
@@ -12,6 +10,7 @@ from tortoise import fields
 from tortoise.indexes import Index
 from tortoise.models import Model
 
+from webapp.accounts.keyed_hash import keyed_hash
 from webapp.accounts.policy.rules import (
     DAY,
     EMAIL_COOL_DOWN,
@@ -67,5 +66,4 @@ async def _explain(key: str, now: datetime) -> NoReturn:
 
 def key_of(folded_email: str, secret_key: str) -> str:
     """The key under which links for this email are counted."""
-    message = f"link request\0{folded_email}".encode()
-    return hmac.digest(secret_key.encode(), message, hashlib.sha256).hex()
+    return keyed_hash(secret_key, "link request", folded_email)

@@ -5,8 +5,6 @@ count. A right password forgets the count. Pauses grow instead of a lock that a 
 in an owner's door, and end at 100 in a row (NIST SP 800-63B-4, 3.2.2).
 """
 
-import hashlib
-import hmac
 from datetime import datetime, timedelta
 from typing import NoReturn
 
@@ -14,6 +12,7 @@ from tortoise import fields
 from tortoise.indexes import Index
 from tortoise.models import Model
 
+from webapp.accounts.keyed_hash import keyed_hash
 from webapp.accounts.policy.rules import (
     FREE_PASSWORD_CHECKS,
     PASSWORD_CHECKS_IN_A_ROW,
@@ -42,8 +41,7 @@ class PasswordCheck(Model):
 
 def key_of(subject: str, secret_key: str) -> str:
     """The key under which checks for ``subject`` are counted."""
-    message = f"password check\0{subject}".encode()
-    return hmac.digest(secret_key.encode(), message, hashlib.sha256).hex()
+    return keyed_hash(secret_key, "password check", subject)
 
 
 async def claim(key: str, now: datetime) -> None:

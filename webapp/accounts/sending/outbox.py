@@ -7,6 +7,7 @@ from secrets import token_hex
 from tortoise import fields
 from tortoise.indexes import Index
 from tortoise.models import Model
+from tortoise.queryset import QuerySet
 
 from webapp.accounts.statements import add, add_for, loaded, run
 
@@ -85,29 +86,30 @@ async def write(message: OutboxMessage, for_user: int | None = None) -> None:
         await add_for(for_user, message)
 
 
-async def withdraw(address: str, subject: str) -> None:
-    """Delete the emails to ``address``, sent or not, and webhooks about ``subject`` that wait.
+def texts_to(*phones: str) -> QuerySet[OutboxMessage]:
+    """The texts to these numbers, sent or not."""
+    return OutboxMessage.filter(to__in=phones, channel=MessageChannel.TEXT)
 
-    For an account that is deleted: a receiver must not hear of it as it was after that. A text that
-    waits is sent all the same, since the phone may have other accounts.
-    """
-    await OutboxMessage.filter(to=address, channel=MessageChannel.EMAIL).delete()
-    waiting = OutboxMessage.filter(
-        channel=MessageChannel.WEBHOOK, state=MessageState.QUEUED, body__contains=subject
-    )
-    await waiting.delete()
+
+def emails_to(*addresses: str) -> QuerySet[OutboxMessage]:
+    """The emails to these addresses, sent or not."""
+    return OutboxMessage.filter(to__in=addresses, channel=MessageChannel.EMAIL)
+
+
+def webhooks_about(subject: str) -> QuerySet[OutboxMessage]:
+    """The webhooks about this person that wait; of those that are done no words are kept."""
+    return OutboxMessage.filter(channel=MessageChannel.WEBHOOK, body__contains=subject)
 
 
 async def emails_since(address: str, since: datetime) -> list[datetime]:
     """When emails to ``address`` were written, from ``since`` on and the oldest first."""
-    emails = OutboxMessage.filter(to=address, channel=MessageChannel.EMAIL, created_at__gt=since)
-    return [email.created_at for email in await emails.order_by("created_at").only("created_at")]
+    emails = emails_to(address).filter(created_at__gt=since).order_by("created_at")
+    return [email.created_at for email in await emails.only("created_at")]
 
 
 async def texts_since(phone: str, since: datetime) -> int:
     """How many texts to ``phone`` were written from ``since`` on."""
-    texts = OutboxMessage.filter(to=phone, channel=MessageChannel.TEXT, created_at__gt=since)
-    return await texts.count()
+    return await texts_to(phone).filter(created_at__gt=since).count()
 
 
 async def lease(
