@@ -47,7 +47,7 @@ async def test_a_browser_is_news_once(
     with browser(ada) as elsewhere:
         assert (await sign_in(elsewhere, phone)).verified
         [email] = await told(app, phone)
-        assert "not used with lately: Firefox on Linux" in email
+        assert "not been used with it lately: Firefox on Linux" in email
         assert "/password/forgot" in email
         await elsewhere.submit("/signout")
         clock.advance(TEN_MINUTES)

@@ -69,7 +69,7 @@ async def test_half_way_to_the_brake_a_proof_is_asked_for_and_not_before(
     visitor.client.cookies.clear()
     page = await sign_up(visitor)
     assert (page.status, page.response.headers["Retry-After"]) == (429, str(WAIT))
-    assert "Your browser now shows that it is no robot" in page.text
+    assert "Your browser now proves that it is no robot" in page.text
     assert await phone.texts(NUMBER) == []
     page = await visitor.submit(
         "/signup", work=solved(challenge_on(page)), password=ADA["password"]

@@ -201,7 +201,7 @@ def test_the_keyboard_alone_is_enough(person: Person) -> None:
         "Add a passkey",
         "Email me a new link",
         "sandbox phone",
-        "Save a recovery code, should you lose your phone",
+        "Save a recovery code in case you lose your phone",
         "Where you’re signed in",
         "Download your data",
         "Delete your account",

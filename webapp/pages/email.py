@@ -4,11 +4,13 @@ The token is in the path, so these pages send no path as a referrer, and the log
 instead of the path. To open the page changes nothing, since mail programs open links by themselves.
 """
 
+from datetime import timedelta
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from webapp.accounts.challenges.links import LIFETIMES, Purpose
 from webapp.accounts.journeys.confirm_email import (
     Confirmation,
     LinkStatus,
@@ -32,6 +34,7 @@ from webapp.pages.words import USER_ERRORS, Told, problem
 from webapp.web.templates import is_fragment, page
 
 CONFIRM = "/email/confirm"
+HOUR = timedelta(hours=1)
 TEMPLATE = "steps/confirm_email.html"
 STATUSES = {Confirmation.OVER: 410, Confirmation.TAKEN: 409}  # those of links that did nothing
 
@@ -70,6 +73,7 @@ def context(link: LinkStatus, url: str, *, signed_in: bool) -> dict[str, Any]:
         "state": link.confirmation,
         "address": link.address,
         "action": url,
+        "hours": LIFETIMES[Purpose.CONFIRM_EMAIL] // HOUR,
         "signed_in": signed_in,
     }
 

@@ -14,13 +14,13 @@ log = structlog.get_logger(__name__)
 WORDS = {
     400: ("We couldn’t read that", "Check the address of the page and try again."),
     403: (
-        "We couldn’t take that",
+        "We couldn’t accept that",
         "It did not come from our own page. Go back, reload, and try again.",
     ),
-    404: ("This page is not here", "It may have moved, or the address has a typing error."),
+    404: ("Page not found", "It may have moved, or the address has a typing error."),
     405: ("That can’t be done here", "Go back to where you were and try again."),
     413: (
-        "That is too much",
+        "That is too large",
         "What was sent is larger than any of our forms. Shorten it and try again.",
     ),
     500: (

@@ -82,7 +82,7 @@ LIMITS: Mapping[type[LimitExceeded], str] = {
     rules.Throttled: f"Too many tries from your network. {KEPT}: try again in {{wait}}",
     rules.CoolingDown: "A code was sent a moment ago. You can ask for another in {wait}",
     rules.EmailCoolingDown: "An email was sent a moment ago. You can ask for another in {wait}",
-    rules.EmailsSpent: "We have sent as many emails to this address today as we may. "
+    rules.EmailsSpent: "We have sent as many emails to this address today as we allow. "
     "You can ask for another in {wait}",
     rules.SendsSpent: f"We have sent this code {SENDS_PER_VERIFICATION} times{{works}}. "
     "You can ask for a new one in {wait}",
@@ -104,8 +104,8 @@ LIMITS: Mapping[type[LimitExceeded], str] = {
     "Choose a new password to get in",
     rules.PasskeysSpent: f"An account may have {PASSKEYS_PER_ACCOUNT} passkeys. Remove one first",
     rules.DatabaseAway: f"We are not ready just now. {KEPT}: try again in {{wait}}",
-    rules.WorkNeeded: "Many codes are asked for from where you are. Your browser now shows that it "
-    "is no robot, and sends the form by itself. Without scripts, send it again in {wait}",
+    rules.WorkNeeded: "Many codes are being asked for from your network. Your browser now proves "
+    "that it is no robot and sends the form by itself. Without JavaScript, send it again in {wait}",
     rules.Overloaded: f"Many people are signing up at this moment. {KEPT}: try again in {{wait}}",
 }
 OURS = (rules.DatabaseAway, rules.Overloaded)  # limits of the site, not of the person
@@ -127,7 +127,7 @@ NUMBER: Mapping[type[ProviderError], str] = {
 VENDOR: Mapping[type[ProviderError], tuple[int, str]] = {
     TooManySends: (429, f"This number has been sent several codes{{works}}. {NEW_CODE}"),
     TooManyChecks: (429, f"Too many wrong codes. {NEW_CODE}"),
-    Gone: (422, "This code is over. Ask for a new one"),
+    Gone: (422, "This code no longer works. Ask for a new one"),
     Busy: (503, f"Our text service is busy. {KEPT}: try again in a moment"),
     Misconfigured: (503, f"{OUR_FAULT}. {KEPT}: try again later"),
     Unreachable: (503, f"We cannot reach our text service. {KEPT}: try again in a moment"),
@@ -142,14 +142,14 @@ MAYBE_SENT = (
 )
 NOT_CHECKED = "Our text service did not answer, so we could not check your code. Try again"
 WRONG_PASSWORD = "This email and password do not belong to an account. Check both and try again"  # noqa: S105
-BREACHED = "This password is in a list of stolen ones that guessers try first. Choose another"
+BREACHED = "This password is in a list of stolen passwords. Choose another"
 WRONG_CURRENT_PASSWORD = "This is not your password. Check it and try again"  # noqa: S105 - words
 CHANGED_ELSEWHERE = (
     "Your account was changed in another browser at the same moment, so nothing was changed here. "
     "Go to your account to see how it is now"
 )
 PHONE_FULL = (
-    "This number has as many accounts as one number may have. "
+    "This number already has as many accounts as we allow. "
     "Sign in to one of them, or use another number"
 )
 WRONG_RECOVERY_CODE = "This is not your recovery code. Check each letter"
@@ -194,12 +194,12 @@ TOLD: Mapping[str, str] = {
     Told.LINK_SENT: "We have emailed you a new link. It can take a minute to arrive.",
     Told.PASSWORD_CHANGED: "Your password is changed. Every other browser is signed out.",
     Told.NAME_CHANGED: "Your name is changed.",
-    Told.PHONE_CHANGED: "Your number is changed. The old one has been told.",
+    Told.PHONE_CHANGED: "Your number is changed. We’ve told the old one.",
     Told.EMAIL_ASKED: "We have emailed a link to the new address. Open it to make the change.",
     Told.SESSION_ENDED: "That browser is signed out.",
     Told.SESSIONS_ENDED: "Every other browser is signed out, and each needs a code to sign in.",
     Told.PASSKEY_ADDED: "Your passkey is added. Next time you can sign in with it.",
-    Told.PASSKEY_REMOVED: "The passkey is removed, and signs nobody in any more.",
+    Told.PASSKEY_REMOVED: "The passkey is removed. It can no longer be used to sign in.",
 }
 
 

@@ -30,7 +30,7 @@ class ProofForm(Form):
 
     def check_current(self) -> None:
         if self.asks and not self.current:
-            self.errors["current"] = "Enter the password that you have now"
+            self.errors["current"] = "Enter your current password"
 
 
 @dataclass
@@ -66,7 +66,7 @@ class EmailForm(ProofForm):
         except emails.UnusableEmail as error:
             self.errors["email"] = str(error)
         if self.clean_email and self.clean_email == present:
-            self.errors["email"] = "This is the address that your account has"
+            self.errors["email"] = "Your account already has this address. Enter another one"
         self.check_current()
         return self
 

@@ -58,7 +58,7 @@ class NewPhoneForm(PhoneForm):
         self = super().parse(form, allowed)
         self.current = typed(form, "current")
         if not self.current:
-            self.errors["current"] = "Enter the password that you have now"
+            self.errors["current"] = "Enter your current password"
         return self
 
 

@@ -4,7 +4,7 @@ import unicodedata
 from functools import cache
 from pathlib import Path
 
-# A word a line, folded, most likely first; made by tools/common_words.py. Kept as bytes and
+# A word a line, folded, most likely first; made by tests/common_words.py. Kept as bytes and
 # searched from end to end, it takes 0.2 MB of a process and 20 µs; as a set it would take 2 MB.
 FILE = Path(__file__).with_suffix(".txt")
 LANGUAGES = 12  # whose words take turns in the file

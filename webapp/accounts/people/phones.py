@@ -26,9 +26,9 @@ LEAST_PREFIX_DIGITS = 3  # after the country code, where a country's numbers are
 WORDS = {
     "missing": "Enter your mobile number",
     "unreadable": "Enter a mobile number, like {example}",
-    "short": "This is too short for a {dial} number. Check it, like {example}",
-    "long": "This is too long for a {dial} number. Check it, like {example}",
-    "impossible": "This is not a {dial} number in use. Check it, like {example}",
+    "short": "This is too short for a {dial} number. It should look like {example}",
+    "long": "This is too long for a {dial} number. It should look like {example}",
+    "impossible": "This is not a {dial} number in use. It should look like {example}",
     "abroad": "This looks like a number in another country: {place}. If it is, begin with {dial}. "
     "If not, check it, like {example}",
     "landline": "This is a landline. Enter a mobile number that can receive texts",

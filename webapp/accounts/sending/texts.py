@@ -42,9 +42,9 @@ NOTICES: Mapping[Notice, tuple[str, str]] = {  # what happened, and what to do a
         "Not you? Remove it, and choose a new password.",
     ),
     Notice.PASSKEY_REMOVED: ("A passkey was removed from your account.", NOT_YOU),
-    Notice.PHONE_CHANGED: ("Your account has another mobile number now.", NOT_YOU),
+    Notice.PHONE_CHANGED: ("Your mobile number was changed.", NOT_YOU),
     Notice.RECOVERY_CODE_MADE: ("A new recovery code was made.", NOT_YOU),
-    Notice.ACCOUNT_DELETED: ("Your account was deleted, as was asked for.", ""),
+    Notice.ACCOUNT_DELETED: ("Your account was deleted.", ""),
 }
 
 

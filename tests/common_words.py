@@ -5,7 +5,7 @@ zxcvbn knows English words and what is common in leaked passwords. These are of 
 words that people choose, listed below; Unicode CLDR's names of months and days, by Babel; and the
 most frequent words of the npm packages @zxcvbn-ts/language-… (MIT). Needs npm.
 
-Run it from the checkout's root with `.venv/bin/python tools/common_words.py`.
+Run it from the checkout's root with `.venv/bin/python tests/common_words.py`.
 """
 
 import json

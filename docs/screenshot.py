@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes docs/page.png, the README's picture: the sign-up and code steps on a phone.
 
-Run it from the checkout's root with `.venv/bin/python tools/screenshot.py`. It starts the
+Run it from the checkout's root with `.venv/bin/python docs/screenshot.py`. It starts the
 development server on a database of its own and needs Chromium (`CHROMIUM` names another binary),
 pngquant, and a font with flags such as Debian's fonts-noto-color-emoji.
 """
