@@ -15,6 +15,7 @@ from tests.people import ADA, NUMBER, sign_up
 from tests.rows import Rows
 from tests.servers import production_environ
 from tests.visitor import Visitor
+from webapp.accounts.people.remembered_browsers import RememberedBrowser
 from webapp.app import create_app
 from webapp.clients.oidc.grants import CODE_LIFETIME, TOKEN_LIFETIME, Grant
 from webapp.clients.oidc.keys import KEPT_AFTER, PUBLISHED_AFTER, Keyring, SigningKey
@@ -118,6 +119,13 @@ async def test_who_has_no_account_is_led_to_the_form_and_back(
     url = httpx.URL(answer.headers["Location"])
     assert (url.path, url.params["login_hint"]) == ("/signup", "ada@example.com")
     assert dict(httpx.URL(url.params["return_to"]).params) == application.request()
+
+
+async def test_a_request_that_is_too_long_to_come_back_to_is_refused(
+    client: httpx.AsyncClient, application: Application
+) -> None:
+    answer = application.answer(await application.authorize(client, state="s" * 1900))
+    assert (answer["error"], answer["state"]) == ("invalid_request", "s" * 1900)
 
 
 async def test_an_application_that_may_show_nothing_is_told_that_nobody_is_signed_in(
@@ -294,6 +302,24 @@ async def test_the_application_signs_its_person_out_and_gets_them_back(
     assert answer.status_code == 303
     assert answer.headers["Location"] == "https://app.example.com/bye?a=1&state=s+t"
     assert (await client.get("/session")).status_code == 401
+
+
+async def test_a_browser_that_signed_out_from_the_application_is_known_afterwards(
+    ada: Visitor, client: httpx.AsyncClient, application: Application
+) -> None:
+    hint = (await application.tokens(client))["id_token"]
+    await client.get("/oidc/logout", params={"id_token_hint": hint})
+    [known] = await RememberedBrowser.all()
+    assert known.asks_code
+
+
+async def test_a_link_to_the_logout_ends_no_sign_up(
+    visitor: Visitor, client: httpx.AsyncClient
+) -> None:
+    await sign_up(visitor)
+    page = await visitor.visit("/oidc/logout")
+    assert "You’re signed out" in page.text
+    assert (await visitor.visit("/")).step == "verification"
 
 
 async def test_by_post_too(

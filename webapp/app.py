@@ -227,7 +227,7 @@ def _assemble(
         vendor_timeout=timedelta(seconds=settings.provider_timeout),
         clock=ports.clock,
     )
-    state.access = Access.from_settings(settings, state.cookie, ports.clock)
+    state.access = Access.from_settings(settings, state.cookie, state.browser_cookie, ports.clock)
     # By the socket's scheme it would send a form typed under https on to plain http.
     app.router.redirect_slashes = False
     return app

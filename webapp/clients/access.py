@@ -29,13 +29,18 @@ class Access:
     clients: Mapping[str, Client]  # by id
     return_origins: frozenset[str]  # as browsers write them
     cookie: TokenCookie
+    browser_cookie: TokenCookie
     keys: Keyring
     clock: Callable[[], datetime]
     session_life: SessionLife
 
     @classmethod
     def from_settings(
-        cls, settings: Settings, cookie: TokenCookie, clock: Callable[[], datetime]
+        cls,
+        settings: Settings,
+        cookie: TokenCookie,
+        browser_cookie: TokenCookie,
+        clock: Callable[[], datetime],
     ) -> "Access":
         """What the settings say of the owner's applications."""
         return cls(
@@ -43,6 +48,7 @@ class Access:
             clients={client.client_id: client for client in settings.oidc_clients},
             return_origins=frozenset(map(origin_of, settings.return_origins)),
             cookie=cookie,
+            browser_cookie=browser_cookie,
             keys=Keyring(settings.secret_key, clock),
             clock=clock,
             session_life=SessionLife(settings.session_idle, settings.session_lifetime),

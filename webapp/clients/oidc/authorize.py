@@ -1,6 +1,6 @@
 """The first half of a sign-in: the browser comes from an application and goes back with a code."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from urllib.parse import urlencode
 
 import structlog
@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from webapp.accounts.people.sessions import Session, token_hash
 from webapp.accounts.people.users import User
-from webapp.clients.access import SIGNIN, SIGNUP, access, session_token, signed_in, way_in
+from webapp.clients.access import SIGNIN, SIGNUP, Access, access, session_token, signed_in, way_in
 from webapp.clients.oidc import grants, id_tokens
 from webapp.clients.oidc.authorization import AuthorizationRequest, Destination, again
 from webapp.clients.oidc.errors import OAuthError
@@ -30,7 +30,7 @@ async def show(request: Request) -> Response:
         asked = AuthorizationRequest.read(parameters)
         session = await _session(request, asked, destination)
         if session is None:
-            return _on_the_way_in(asked, parameters, access(request).clock())
+            return _on_the_way_in(asked, parameters, access(request))
         code = await _issue(asked, destination, session, access(request).clock())
     except OAuthError as error:
         log.info("authorization_refused", client_id=destination.client.client_id, error=error.code)
@@ -86,12 +86,19 @@ async def _is_expected(
     return bool(hint["sub"] == user.subject)
 
 
-def _on_the_way_in(asked: AuthorizationRequest, parameters: Parameters, now: datetime) -> Response:
+def _on_the_way_in(asked: AuthorizationRequest, parameters: Parameters, access: Access) -> Response:
+    """Send the person to sign in or up, from where they come back with the same request.
+
+    Raises ``OAuthError`` where it is too long to come back to.
+    """
     anew = "login" in asked.prompts or asked.max_age is not None or asked.id_token_hint
-    since = int(now.astimezone(UTC).timestamp()) if anew else asked.signed_in_since
+    since = int(access.clock().timestamp()) if anew else asked.signed_in_since
+    back = again(PATH, parameters, since)
+    if not access.may_return_to(back):
+        raise OAuthError("invalid_request", "the request is too long: shorten state")
     url = way_in(
         SIGNUP if asked.creates else SIGNIN,
-        again(PATH, parameters, since),
+        back,
         login_hint=asked.login_hint,
         prompt="login" if anew and not asked.creates else "",  # also who is signed in signs in
     )

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from webapp.accounts.people import sessions
+from webapp.accounts.journeys.new_browser import sign_out
 from webapp.clients.access import Access, access, session_token, signed_in
 from webapp.clients.oidc import id_tokens
 from webapp.clients.oidc.authorize import SEE_OTHER
@@ -65,9 +65,11 @@ async def show(request: Request) -> Response:
     user = await signed_in(request)
     if user and asked.subject != user.subject:
         return page(request, TEMPLATE, ended=False, onward=asked.onward)
-    if not (asked.subject and asked.onward):
-        return await _end(request, page(request, TEMPLATE, ended=True, onward=asked.onward))
-    return await _end(request, RedirectResponse(asked.onward, SEE_OTHER))
+    if asked.subject and asked.onward:
+        response: Response = RedirectResponse(asked.onward, SEE_OTHER)
+    else:
+        response = page(request, TEMPLATE, ended=True, onward=asked.onward)
+    return await _end(request, response) if user else response  # who signs up goes on with it
 
 
 async def submit(request: Request) -> Response:
@@ -85,7 +87,10 @@ async def confirm(request: Request) -> Response:
 
 
 async def _end(request: Request, response: Response) -> Response:
-    if token := session_token(request):
-        await sessions.close_session(token)
-    access(request).cookie.clear(response)
+    """End the session: ``response`` clears its cookie and sets the one by which we know browsers."""
+    here = access(request)
+    known, site = here.browser_cookie.read(request), request.app.state.site
+    if browser := await sign_out(site, session_token(request), known):
+        here.browser_cookie.write(response, browser)
+    here.cookie.clear(response)
     return response
