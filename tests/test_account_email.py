@@ -53,7 +53,7 @@ async def test_a_new_address_counts_once_it_is_confirmed(
     assert "emailed a link to the new address" in page.text
     assert OLD in page.text
     assert f"{NEW} to make it your email address" in page.text
-    await phone.text(OLD, "another email address was asked for")
+    await phone.text(OLD, "somebody asked to change the email address")
     path = await link(phone)
     await ada.visit(path)
     assert (await User.get()).email == OLD, "to look at a link changes nothing"
@@ -152,7 +152,7 @@ async def test_an_address_that_is_not_confirmed_is_told_and_the_phone_too(
 ) -> None:
     await User.all().update(email_confirmed_at=None)
     await ask(ada)
-    await phone.text(OLD, "was asked for")
+    await phone.text(OLD, "asked to change the email address")
     await phone.text(NUMBER, "A new email address was asked for")
 
 

@@ -65,7 +65,7 @@ async def test_a_code_from_each_phone_changes_the_number_and_the_old_one_is_told
     assert (page.status, page.path, page.verified) == (200, "/account", True)
     assert "number is changed" in page.text
     assert await number() == OTHER_NUMBER
-    assert "another mobile number" in (await phone.text(NUMBER, "another mobile")).body
+    assert "mobile number was changed" in (await phone.text(NUMBER, "number was changed")).body
     await ada.submit("/signout")
     clock.advance(TEN_MINUTES)
     await ada.visit("/signin")
@@ -235,7 +235,7 @@ async def test_with_the_recovery_code_the_number_changes_at_once(
     assert shown_code(page) != saved, "it is replaced"
     assert await number() == OTHER_NUMBER
     assert (await ada.visit("/account")).verified
-    await phone.text(NUMBER, "another mobile number")
+    await phone.text(NUMBER, "mobile number was changed")
 
 
 async def test_a_recovery_code_works_once_and_the_next_one_then(
@@ -323,7 +323,7 @@ async def test_without_a_recovery_code_the_new_number_counts_a_day_later(
     assert await number() == OTHER_NUMBER, "made by signing in, should nobody else have made it"
     page = await ada.submit("/signin/code", code=await phone.code(OTHER_NUMBER))
     assert page.verified
-    await phone.text(NUMBER, "has another mobile number")
+    await phone.text(NUMBER, "mobile number was changed")
 
 
 @BOTH_WAYS

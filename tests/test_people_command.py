@@ -245,7 +245,7 @@ async def test_another_number_is_given_with_every_way_in_ended(
     assert told.startswith(f"{NUMBER} is {OTHER_NUMBER} now")
     assert (await ada.visit("/account")).step != "account"
     clock.advance(60)
-    await phone.text(NUMBER, "another mobile number")
+    await phone.text(NUMBER, "mobile number was changed")
     assert await sign_in(ada) == 200
     assert (await ada.post("/signin/code", {"code": await phone.code(OTHER_NUMBER)})).verified
 

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, expect
 from tests.browser.conftest import Profiles, Visit, serving
 from tests.browser.person import PASSWORD, Person
 
-WORDS = "Your browser now shows that it is no robot"
+WORDS = "Your browser now proves that it is no robot"
 
 
 @pytest.fixture(scope="module")

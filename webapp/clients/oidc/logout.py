@@ -87,7 +87,7 @@ async def confirm(request: Request) -> Response:
 
 
 async def _end(request: Request, response: Response) -> Response:
-    """End the session: ``response`` clears its cookie and sets the one by which we know browsers."""
+    """End the session. ``response`` clears its cookie and sets the one we know browsers by."""
     here = access(request)
     known, site = here.browser_cookie.read(request), request.app.state.site
     if browser := await sign_out(site, session_token(request), known):
