@@ -16,7 +16,8 @@ from webapp.accounts.people.countries import countries
 from webapp.accounts.people.sessions import Owner
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.rules import whole_seconds
-from webapp.pages import state
+from webapp.pages import code_step, state
+from webapp.pages.code_step import ONLY_TEXTS
 from webapp.pages.step import (
     ACCOUNT,
     ACCOUNT_PHONE,
@@ -148,14 +149,9 @@ def render_code(
 def code_context(pair: Pair, now: datetime, notice: str | None = None) -> dict[str, Any]:
     """What the template of the two codes needs besides the form."""
     old, new = pair
-    return {
+    return code_step.context(new, now, ONLY_TEXTS, notice) | {
         "old_phone_end": phones.end(old.phone),
-        "phone": phones.readable(new.phone),
         "old_state": old.status(now),
-        "state": new.status(now),
-        "checks_left": new.checks_left,
+        "resend_url": "/account/phone/resend",
         "resend_in": whole_seconds(min(each.wait_for_send(now) for each in pair)),
-        "can_call": False,
-        "can_whatsapp": False,
-        "notice": notice,
     }

@@ -1,6 +1,6 @@
 """What became of the last code: whether the network delivered it, told while a person waits."""
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,9 +8,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts.challenges.verifications import Status, Verification
-from webapp.accounts.people.sessions import Stage
-from webapp.pages import state
-from webapp.pages.step import PHONE, SIGNIN_CODE, VERIFICATION, find_visitor, is_done
 from webapp.providers import Channel, DeliveryState
 from webapp.web.templates import render, respond
 
@@ -22,43 +19,18 @@ NAMES = {
 }
 ASKED_FOR = timedelta(seconds=90)  # after a send; later the page learns no more by itself
 NO_CONTENT = 204
-RESEND = {VERIFICATION: "/verification/resend", SIGNIN_CODE: "/signin/resend"}
 
 
-async def of_sign_up(request: Request) -> Response:
-    """For the code of a sign-up."""
-    visitor = await find_visitor(request)
-    if visitor is None or is_done(visitor):
-        return Response(status_code=NO_CONTENT)
-    return _news(request, visitor.verification, VERIFICATION, change_url=PHONE)
-
-
-async def of_sign_in(request: Request) -> Response:
-    """For the code of a sign-in."""
-    visitor = await find_visitor(request, Stage.SIGN_IN)
-    if visitor is None:
-        return Response(status_code=NO_CONTENT)
-    return _news(request, visitor.verification, SIGNIN_CODE)
-
-
-def _news(request: Request, verification: Verification, url: str, change_url: str = "") -> Response:
-    """The piece of the step that tells; nothing while there is no news, and the page asks again."""
-    site = state.site(request)
-    shown = context(verification, site.clock(), site.verifier.channels)
+def news(request: Request, shown: Mapping[str, Any]) -> Response:
+    """The piece of the step that tells, for a page that asks; ``shown`` is the step's context."""
     if shown["asks_for_receipt"]:
-        return Response(status_code=NO_CONTENT)
-    return respond(
-        request,
-        render(
-            request,
-            TEMPLATE,
-            polled=True,
-            url=url,
-            change_url=change_url,
-            resend_url=RESEND[url],
-            **shown,
-        ),
-    )
+        return no_news()
+    return respond(request, render(request, TEMPLATE, polled=True, **shown))
+
+
+def no_news() -> Response:
+    """The page stays as it is."""
+    return Response(status_code=NO_CONTENT)
 
 
 def context(verification: Verification, now: datetime, channels: Set[Channel]) -> dict[str, Any]:

@@ -4,15 +4,36 @@ The token is in the path, so these pages send no path as a referrer, and the log
 instead of the path.
 """
 
+from collections.abc import Awaitable, Callable
+from functools import wraps
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from webapp.accounts.journeys.email_link import LinkOver
+
 GONE = 410
 # Not no-referrer, under which browsers send "Origin: null" with the form; and not the same-origin
 # of other pages, under which our own pages and what stands before them would be told the token.
 REFERRER_POLICY = {"Referrer-Policy": "strict-origin"}
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def behind_link(over: Callable[[Request], Response]) -> Callable[[Handler], Handler]:
+    """Decorate a handler below such a path: ``over`` answers where it raises ``LinkOver``."""
+
+    def decorate(handler: Handler) -> Handler:
+        @wraps(handler)
+        async def handle(request: Request) -> Response:
+            try:
+                return without_referrer(await handler(request))
+            except LinkOver:
+                return without_referrer(over(request))
+
+        return handle
+
+    return decorate
 
 
 def token_of(request: Request) -> str:

@@ -22,7 +22,8 @@ from webapp.accounts.people.phone_changes import PhoneChange
 from webapp.accounts.people.sessions import Session, Stage
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.rules import LOST_PHONE_PROOF, PHONE_CHANGE_WAITS
-from webapp.pages import account_recovery, state, verification
+from webapp.pages import account_recovery, code_step, state
+from webapp.pages.code_step import ONLY_TEXTS
 from webapp.pages.step import (
     ACCOUNT,
     LOST_PHONE,
@@ -181,15 +182,14 @@ async def render_code(
     site, new = state.site(request), await journey.new_number(user)
     if new is None:
         raise Redirect(LOST_PHONE)
-    shown = code_context(user, new, site.clock(), notice)
+    shown = code_context(new, site.clock(), notice)
     form = form or LostPhoneForm()
     return form_page(request, CODE_TEMPLATE, LOST_PHONE_CODE, form, shown, problem)
 
 
-def code_context(
-    user: User, new: Verification, now: datetime, notice: str | None = None
-) -> dict[str, Any]:
+def code_context(new: Verification, now: datetime, notice: str | None = None) -> dict[str, Any]:
     """What the template of the codes needs besides the form."""
-    shown = verification.context(user, new, now, frozenset({Channel.SMS}), notice)
-    words = {"phone": phones.readable(new.phone), "recovery_letters": recovery_codes.LENGTH}
-    return shown | words
+    return code_step.context(new, now, ONLY_TEXTS, notice) | {
+        "resend_url": "/phone/lost/resend",
+        "recovery_letters": recovery_codes.LENGTH,
+    }

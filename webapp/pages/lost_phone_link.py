@@ -13,13 +13,13 @@ from webapp.accounts.forms.code import CodeForm
 from webapp.accounts.forms.phone import PhoneForm
 from webapp.accounts.journeys import lost_phone as journey
 from webapp.accounts.journeys.change_phone import send_to_new
-from webapp.accounts.journeys.email_link import LinkOver
 from webapp.accounts.journeys.lost_phone import Opened
 from webapp.accounts.journeys.prove_phone import resend_code
 from webapp.accounts.people import phones
 from webapp.accounts.people.countries import countries
-from webapp.pages import state, verification
-from webapp.pages.link import GONE, token_of, url_below, without_referrer
+from webapp.pages import code_step, state
+from webapp.pages.code_step import ONLY_TEXTS
+from webapp.pages.link import GONE, behind_link, token_of, url_below
 from webapp.pages.lost_phone import LINK_MINUTES, WAIT_HOURS
 from webapp.pages.step import LOST_PHONE_LINK, STOP_PHONE, form_page, go, throttle
 from webapp.pages.words import TOLD, USER_ERRORS, Problem, Told, problem
@@ -30,24 +30,26 @@ from webapp.web.templates import is_fragment, page
 TEMPLATE, STOP_TEMPLATE = "recovery/lost_phone_link.html", "recovery/phone_stop.html"
 
 
+def render_over(request: Request) -> Response:
+    """The page of a link that does not work."""
+    return render_end(request, "over", GONE)
+
+
+@behind_link(render_over)
 async def show(request: Request) -> Response:
     """The number, or the code that was sent to it; ``?another`` for another number."""
-    try:
-        opened = await journey.open_link(state.site(request), token_of(request))
-    except LinkOver:
-        return render_end(request, "over")
+    opened = await open_link(request)
     if "another" in request.query_params:
         opened = opened._replace(verification=None)
     return render(request, opened)
 
 
+@behind_link(render_over)
 async def submit(request: Request) -> Response:
     """Send a code to the number to be."""
-    site, form = state.site(request), PhoneForm.parse(await posted(request), set_of(request))
-    try:
-        opened = await journey.open_link(site, token_of(request))
-    except LinkOver:
-        return render_end(request, "over")
+    site = state.site(request)
+    form = PhoneForm.parse(await posted(request), site.countries)
+    opened = await open_link(request)
     numberless = opened._replace(verification=None)
     if not form.number:
         return render(request, numberless, form)
@@ -58,49 +60,41 @@ async def submit(request: Request) -> Response:
         return render(request, numberless, form, problem(error))
     if is_fragment(request):
         return render(request, opened._replace(verification=new))
-    return without_referrer(go(url_below(LOST_PHONE_LINK, request)))
+    return go(url_below(LOST_PHONE_LINK, request))
 
 
+@behind_link(render_over)
 async def submit_code(request: Request) -> Response:
-    site, token, form = (
-        state.site(request),
-        token_of(request),
-        CodeForm.parse(await posted(request)),
-    )
+    site, form = state.site(request), CodeForm.parse(await posted(request))
+    opened = await open_link(request)
+    if not (opened.verification and form.valid):
+        return render(request, opened, form)
     try:
-        opened = await journey.open_link(site, token)
-        if not (opened.verification and form.valid):
-            return render(request, opened, form)
-        try:
-            await throttle(request, "checks")
-            await journey.begin_to_wait(site, token, opened.verification, form.digits)
-        except USER_ERRORS as error:
-            return render(request, opened, form, problem(error, checking=True))
-    except LinkOver:
-        return render_end(request, "over")
+        await throttle(request, "checks")
+        await journey.begin_to_wait(site, token_of(request), opened.verification, form.digits)
+    except USER_ERRORS as error:
+        return render(request, opened, form, problem(error, checking=True))
     return render_end(request, "begun")
 
 
+@behind_link(render_over)
 async def resend(request: Request) -> Response:
-    site = state.site(request)
-    try:
-        opened = await journey.open_link(site, token_of(request))
-    except LinkOver:
-        return render_end(request, "over")
+    opened = await open_link(request)
     if opened.verification is None:
         return render(request, opened)
     try:
         await throttle(request, "resends")
+        site = state.site(request)
         new = await resend_code(site, opened.user, opened.verification, Channel.SMS)
     except USER_ERRORS as error:
         return render(request, opened, problem=problem(error, has_code=True))
     if is_fragment(request):
         return render(request, opened._replace(verification=new), notice=TOLD[Told.CODE_TEXTED])
-    return without_referrer(go(url_below(LOST_PHONE_LINK, request)))
+    return go(url_below(LOST_PHONE_LINK, request))
 
 
-def set_of(request: Request) -> frozenset[str]:
-    return state.site(request).countries
+async def open_link(request: Request) -> Opened:
+    return await journey.open_link(state.site(request), token_of(request))
 
 
 def render(
@@ -116,7 +110,7 @@ def render(
         form = CodeForm() if new else PhoneForm(country=opened.user.country)
     site = state.site(request)
     shown = context(opened, url, site.clock(), site.countries, notice)
-    return without_referrer(form_page(request, TEMPLATE, url, form, shown, problem))
+    return form_page(request, TEMPLATE, url, form, shown, problem)
 
 
 def context(
@@ -135,14 +129,13 @@ def context(
     }
     if new is None:
         return shown
-    sent = verification.context(user, new, now, frozenset({Channel.SMS}), notice)
-    return shown | sent | {"phone": phones.readable(new.phone)}
+    return shown | code_step.context(new, now, ONLY_TEXTS, notice)
 
 
-def render_end(request: Request, stage: str) -> Response:
+def render_end(request: Request, stage: str, status: int = 200) -> Response:
     """The page of a link that does not work any more: it is ``over``, or has ``begun`` the wait."""
-    url, status = url_below(LOST_PHONE_LINK, request), GONE if stage == "over" else 200
-    return without_referrer(page(request, TEMPLATE, url=url, status=status, **end_context(stage)))
+    url = url_below(LOST_PHONE_LINK, request)
+    return page(request, TEMPLATE, url=url, status=status, **end_context(stage))
 
 
 def end_context(stage: str) -> dict[str, Any]:
@@ -154,23 +147,22 @@ def end_context(stage: str) -> dict[str, Any]:
 # The link that stops it
 
 
+def render_nothing_to_stop(request: Request) -> Response:
+    return render_stop(request, "over", GONE)
+
+
+@behind_link(render_nothing_to_stop)
 async def show_stop(request: Request) -> Response:
-    try:
-        await journey.can_stop(state.site(request), token_of(request))
-    except LinkOver:
-        return render_stop(request, "over")
+    await journey.can_stop(state.site(request), token_of(request))
     return render_stop(request, "open")
 
 
+@behind_link(render_nothing_to_stop)
 async def stop(request: Request) -> Response:
-    try:
-        await journey.stop(state.site(request), token_of(request))
-    except LinkOver:
-        return render_stop(request, "over")
+    await journey.stop(state.site(request), token_of(request))
     return render_stop(request, "stopped")
 
 
-def render_stop(request: Request, stage: str) -> Response:
-    url, status = url_below(STOP_PHONE, request), GONE if stage == "over" else 200
-    response = page(request, STOP_TEMPLATE, url=url, status=status, state=stage, action=url)
-    return without_referrer(response)
+def render_stop(request: Request, stage: str, status: int = 200) -> Response:
+    url = url_below(STOP_PHONE, request)
+    return page(request, STOP_TEMPLATE, url=url, status=status, state=stage, action=url)

@@ -41,7 +41,7 @@ async def submit(request: Request) -> Response:
         pending = await change_phone(site, user, pending, form.number)
     except USER_ERRORS as error:
         return render(request, user, form, problem(error))
-    return verification.render(request, user, pending) if is_fragment(request) else go(VERIFICATION)
+    return verification.STEP.render(request, pending) if is_fragment(request) else go(VERIFICATION)
 
 
 def render(

@@ -11,7 +11,6 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts.forms import typed
 from webapp.accounts.forms.password import own_words
 from webapp.accounts.forms.recovery import ResetForm
 from webapp.accounts.journeys.email_link import LinkOver
@@ -26,9 +25,9 @@ from webapp.accounts.people import phones, sessions
 from webapp.accounts.people.sessions import Browser
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.rules import LimitExceeded
-from webapp.pages import state, verification
+from webapp.pages import code_step, state
 from webapp.pages.forgot import LINK_MINUTES
-from webapp.pages.link import GONE, token_of, url_below, without_referrer
+from webapp.pages.link import GONE, behind_link, token_of, url_below
 from webapp.pages.step import ACCOUNT, form_page, go, go_on, throttle
 from webapp.pages.words import SENT_AGAIN, TOLD, USER_ERRORS, Problem, Told, problem
 from webapp.providers import Channel
@@ -37,50 +36,67 @@ from webapp.web.templates import is_fragment, page
 
 RESET = "/password/reset"
 TEMPLATE = "recovery/reset.html"
+OVER: dict[str, Any] = {
+    "state": "over",
+    "link_minutes": LINK_MINUTES,
+    "problem": None,
+    "notice": None,
+}
 
 
+def render_over(request: Request) -> Response:
+    """The page of a link that does not work."""
+    return page(request, TEMPLATE, url=url_below(RESET, request), status=GONE, **OVER)
+
+
+@behind_link(render_over)
 async def show(request: Request) -> Response:
-    try:
-        return render(request, await open_link(state.site(request), token_of(request)))
-    except LinkOver:
-        return render_over(request)
+    return render(request, await open_link(state.site(request), token_of(request)))
 
 
+@behind_link(render_over)
 async def send(request: Request) -> Response:
     """Send the code, or send it again."""
-    site, token = state.site(request), token_of(request)
-    wanted = typed(await posted(request), "channel")
-    channel = Channel(wanted) if wanted in site.verifier.channels else Channel.SMS
+    site, token, channel = (
+        state.site(request),
+        token_of(request),
+        await code_step.channel_of(request),
+    )
+    before = await open_link(site, token)
     try:
-        before = await open_link(site, token)
-        try:
-            await throttle(request, "resends")
-            sent = await send_code(site, token, channel)
-        except USER_ERRORS as error:
-            stopped = problem(error, has_code=before.has_code)
-            return render(request, await open_link(site, token), problem=stopped)
-    except LinkOver:
-        return render_over(request)
+        await throttle(request, "resends")
+        sent = await send_code(site, token, channel)
+    except USER_ERRORS as error:
+        stopped = problem(error, has_code=before.has_code)
+        return render(request, await open_link(site, token), problem=stopped)
     if is_fragment(request):
         return render(request, sent, notice=TOLD[SENT_AGAIN[channel]])
-    return without_referrer(go(url_below(RESET, request)))
+    return go(url_below(RESET, request))
 
 
+@behind_link(render_over)
 async def submit(request: Request) -> Response:
-    fields, site, token = await posted(request), state.site(request), token_of(request)
+    fields = await posted(request)
     try:
-        opened = await open_link(site, token)
-        form = ResetForm.parse(fields, _own_words(opened.user, site.name))
-        try:
-            await throttle(request, "checks")
-            if not form.valid:
-                return render(request, opened, form)
-            browser = Browser(request.headers.get("user-agent", ""))
-            session = await reset_password(site, token, opened, form, browser)
-        except USER_ERRORS as error:
-            return render(request, opened, form, problem(error, checking=True))
+        return await _reset(request, fields)
     except LinkOver:
-        return await answer_again(request, fields) or render_over(request)
+        if answer := await answer_again(request, fields):
+            return answer
+        raise
+
+
+async def _reset(request: Request, fields: FormData) -> Response:
+    site, token = state.site(request), token_of(request)
+    opened = await open_link(site, token)
+    form = ResetForm.parse(fields, _own_words(opened.user, site.name))
+    try:
+        await throttle(request, "checks")
+        if not form.valid:
+            return render(request, opened, form)
+        browser = Browser(request.headers.get("user-agent", ""))
+        session = await reset_password(site, token, opened, form, browser)
+    except USER_ERRORS as error:
+        return render(request, opened, form, problem(error, checking=True))
     return await signed_in(request, session)
 
 
@@ -105,7 +121,7 @@ async def signed_in(request: Request, session: str) -> Response:
     former = state.cookie(request).read(request)
     if former and former != session:
         await sessions.close_session(former)
-    return without_referrer(await go_on(request, session, ACCOUNT, Told.PASSWORD_CHANGED))
+    return await go_on(request, session, ACCOUNT, Told.PASSWORD_CHANGED)
 
 
 def render(
@@ -118,22 +134,7 @@ def render(
     """The page as it stands for this link."""
     site, url = state.site(request), url_below(RESET, request)
     shown = context(opened, url, site.clock(), site.verifier.channels, notice)
-    answer = form_page(request, TEMPLATE, url, form or ResetForm(), shown, problem)
-    return without_referrer(answer)
-
-
-def render_over(request: Request) -> Response:
-    """The page of a link that does not work."""
-    url = url_below(RESET, request)
-    return without_referrer(page(request, TEMPLATE, url=url, status=GONE, **OVER))
-
-
-OVER: dict[str, Any] = {
-    "state": "over",
-    "link_minutes": LINK_MINUTES,
-    "problem": None,
-    "notice": None,
-}
+    return form_page(request, TEMPLATE, url, form or ResetForm(), shown, problem)
 
 
 def context(
@@ -150,5 +151,4 @@ def context(
         "link_minutes": LINK_MINUTES,
         "notice": notice,
     }
-    sent = verification.context(user, pending, now, channels, notice) if pending else {}
-    return shown | sent
+    return shown | code_step.context(pending, now, channels, notice) if pending else shown

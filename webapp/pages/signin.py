@@ -55,12 +55,12 @@ async def enter(request: Request, signed_in: SignedIn) -> Response:
     cookie = state.cookie(request)
     if former := cookie.read(request):
         await sessions.close_session(former)  # ASVS 7.2.4
-    user, token, verification, error, known = signed_in
+    _, token, verification, error, known = signed_in
     if verification is None:
         response = go(CONTINUE)
     elif is_fragment(request) or error:
         stopped = problem(error) if error else None
-        response = signin_code.render(request, user, verification, problem=stopped)
+        response = signin_code.STEP.render(request, verification, problem=stopped)
     else:
         response = go(SIGNIN_CODE)
     cookie.write(response, token)

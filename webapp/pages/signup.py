@@ -86,9 +86,9 @@ async def _worked(site: Site, form: SignupForm, fields: FormData) -> bool:
 
 async def on_to_the_code(request: Request, signed_up: SignedUp) -> Response:
     """The code step, for a browser that has the new session instead of any former one."""
-    user, pending, token = signed_up
+    _, pending, token = signed_up
     response = (
-        verification.render(request, user, pending) if is_fragment(request) else go(VERIFICATION)
+        verification.STEP.render(request, pending) if is_fragment(request) else go(VERIFICATION)
     )
     if token:
         cookie = state.cookie(request)

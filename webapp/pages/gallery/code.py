@@ -1,6 +1,7 @@
 """The states of the code step, and of signing in."""
 
 from collections.abc import Mapping, Set
+from functools import partial
 from typing import Any
 
 from starlette.datastructures import FormData
@@ -19,6 +20,7 @@ from webapp.pages import (
     signin_code,
     verification,
 )
+from webapp.pages.code_step import CodeStep
 from webapp.pages.gallery.state import (
     EXPIRED,
     MINUTES,
@@ -28,7 +30,6 @@ from webapp.pages.gallery.state import (
     TYPED,
     UNSENT,
     State,
-    person,
     sent_code,
     with_error,
 )
@@ -47,6 +48,7 @@ def _code(
     error: UserError | None = None,
     typed: str | None = None,
     *,
+    step: CodeStep = verification.STEP,
     notice: str | None = None,
     channels: Set[Channel] = frozenset({Channel.SMS, Channel.CALL}),
     **unusual: Any,
@@ -55,10 +57,10 @@ def _code(
 
     def context() -> dict[str, Any]:
         form = CodeForm() if typed is None else CodeForm.parse(FormData(code=typed))
-        shown = verification.context(person(), sent_code(**unusual), NOW, channels, notice)
+        shown = step.context(sent_code(**unusual), NOW, channels, notice)
         return with_error(form, error, checking=typed is not None) | shown
 
-    return State(words, verification.TEMPLATE, context)
+    return State(words, step.template, context)
 
 
 def _signin(
@@ -71,15 +73,7 @@ def _signin(
     return State(words, signin.TEMPLATE, context)
 
 
-def _signin_code(
-    words: str, error: UserError | None = None, typed: str | None = None, **unusual: Any
-) -> State:
-    """The code step, as it is for somebody who signs in."""
-
-    def context() -> Mapping[str, Any]:
-        return _code(words, error, typed, **unusual).context()
-
-    return State(words, signin_code.TEMPLATE, context)
+_signin_code = partial(_code, step=signin_code.STEP)
 
 
 SENT: dict[str, Any] = {"message": "SM1", "sent_at": NOW}

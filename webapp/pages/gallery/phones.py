@@ -100,7 +100,7 @@ def _lost_code(
 ) -> State:
     def context() -> dict[str, Any]:
         form = LostPhoneForm() if typed is None else LostPhoneForm.parse(FormData(typed))
-        shown = lost_phone.code_context(person(), sent_code(phone=NEW, **unusual), NOW)
+        shown = lost_phone.code_context(sent_code(phone=NEW, **unusual), NOW)
         return with_error(form, error, checking=typed is not None) | shown
 
     return State(words, lost_phone.CODE_TEMPLATE, context)

@@ -12,7 +12,7 @@ from webapp.accounts.policy.rules import CODE_LIFETIME, COOL_DOWNS
 from webapp.pages.step import form_context
 from webapp.pages.words import UserError, problem
 
-COUNTRY = "GB"
+COUNTRY, PHONE = "GB", "+447400123456"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EVERY_COUNTRY: frozenset[str] = frozenset()
 TYPED = {
@@ -39,13 +39,14 @@ class State:
 
 def person(**unusual: Any) -> User:
     """Ada, but for what is ``unusual``."""
-    usual = {"name": TYPED["name"], "email": TYPED["email"], "phone": "+447400123456"}
+    usual = {"name": TYPED["name"], "email": TYPED["email"], "phone": PHONE}
     return User(**usual | unusual)
 
 
 def sent_code(**unusual: Any) -> Verification:
     """One whose code was sent at this moment."""
     usual = {
+        "phone": PHONE,
         "reference": "a vendor's",
         "sends": 1,
         "next_send_at": NOW + COOL_DOWNS[0],
