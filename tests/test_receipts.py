@@ -104,7 +104,7 @@ async def test_the_page_learns_that_the_code_was_delivered(
     assert asks
     assert asks.attributes["hx-trigger"] == "every 4s"
     assert (await client.get("/verification/delivery")).status_code == 204
-    assert await sandbox.messages.callbacks.post(client) == [204, 204]
+    assert await sandbox.callbacks.post(client) == [204, 204]
     piece = await client.get("/verification/delivery", headers={"HX-Request": "true"})
     assert piece.status_code == 200
     assert "on your phone" in piece.text
@@ -123,7 +123,7 @@ async def test_a_code_that_the_network_refuses_is_followed_by_another_way_at_onc
     sandbox.fail("undelivered")
     page = await sign_up(visitor)
     assert page.resend_in == 30
-    await sandbox.messages.callbacks.post(client)
+    await sandbox.callbacks.post(client)
     page = await visitor.visit("/verification")
     assert delivery(page) == "failed"
     assert "Your network refused" in page.text
@@ -249,7 +249,7 @@ async def test_the_confirmation_has_a_receipt_that_operators_count(
     await sign_up(visitor)
     assert (await verify(visitor, phone)).verified
     await app.state.outbox.deliver()
-    await sandbox.messages.callbacks.post(client)
+    await sandbox.callbacks.post(client)
     assert await counted(app, Reason.DELIVERED) == {"sms": 1, "notice": 1}
 
 
@@ -341,7 +341,7 @@ async def test_what_texts_did_cost_takes_the_place_of_what_was_reserved(
     assert (await verify(visitor, phone)).verified
     await app.state.outbox.deliver()
     assert (await spent(), await paid(app)) == (2 * RESERVED, 2 * RESERVED)
-    await sandbox.messages.callbacks.post(client)
+    await sandbox.callbacks.post(client)
     await ask(app, clock, after=59)
     assert sandbox.calls["Messages"] == 2, "sent, and not asked for yet"
     await ask(app, clock, after=1)
@@ -359,7 +359,7 @@ async def test_a_price_counts_once_however_many_processes_ask(
     visitor: Visitor, client: httpx.AsyncClient, app: Starlette, sandbox: Sandbox, clock: Clock
 ) -> None:
     await sign_up(visitor)
-    await sandbox.messages.callbacks.post(client)
+    await sandbox.callbacks.post(client)
     [row] = await StoredReceipt.all()
     clock.advance(60)
     [priced] = await app.state.providers.messengers[0].receipts(clock.now - HOUR, clock.now)
@@ -385,7 +385,7 @@ async def test_a_price_that_cannot_be_read_is_asked_for_again_and_in_the_end_no_
     fault: str,
 ) -> None:
     await sign_up(visitor)
-    await sandbox.messages.callbacks.post(client)
+    await sandbox.callbacks.post(client)
     for _ in range(12):
         sandbox.fail(fault, 3)
         await ask(app, clock, after=HOUR.total_seconds() / 4)
@@ -419,7 +419,7 @@ async def test_a_price_of_the_owners_own_is_not_asked_for(
     visitor: Visitor, client: httpx.AsyncClient, app: Starlette, sandbox: Sandbox, clock: Clock
 ) -> None:
     await sign_up(visitor)
-    await sandbox.messages.callbacks.post(client)
+    await sandbox.callbacks.post(client)
     await ask(app, clock, after=60)
     assert (sandbox.calls["Messages"], await spent(), await due()) == (1, 100_000, 0)
 
@@ -431,7 +431,7 @@ async def test_the_report_tells_what_texts_did_cost_where_nothing_is_reserved(
     visitor: Visitor, client: httpx.AsyncClient, app: Starlette, sandbox: Sandbox, clock: Clock
 ) -> None:
     await sign_up(visitor)
-    await sandbox.messages.callbacks.post(client)
+    await sandbox.callbacks.post(client)
     assert await paid(app) == 0
     await ask(app, clock, after=60)
     assert (await paid(app), await spent()) == (CHARGED, 0)

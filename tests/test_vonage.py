@@ -5,20 +5,28 @@ import re
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from urllib.parse import parse_qsl
 
 import httpx
 import pytest
 import respx
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as profile
 from hypothesis import strategies as st
 from starlette.applications import Starlette
+from structlog.testing import capture_logs
 
 from tests.conftest import Clock
 from tests.people import CONFIRMATION, NUMBER, sign_up, verify
 from tests.phone import Phone
+from tests.servers import PRODUCTION
+from tests.test_receipts import counted, delivery
 from tests.visitor import Visitor
+from webapp.accounts.challenges.verifications import Verification
+from webapp.accounts.history.reasons import Reason
 from webapp.accounts.sending.outbox import OutboxMessage
+from webapp.accounts.sending.stored_receipts import StoredReceipt
 from webapp.providers import (
     Blocked,
     Busy,
@@ -30,9 +38,12 @@ from webapp.providers import (
 )
 from webapp.providers.client import VendorClient
 from webapp.providers.http import HttpTransport
+from webapp.providers.twilio.callbacks import path_secret as twilio_secret
 from webapp.providers.vonage import KINDS, VonageMessages
+from webapp.providers.vonage.callbacks import callback_url, path_secret
 from webapp.sandbox import Sandbox
 from webapp.sandbox.vonage import ERRORS
+from webapp.settings import Settings
 
 PHONE = "+447400123456"
 SMS = "https://rest.nexmo.com/sms/json"
@@ -203,7 +214,7 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
+@profile(deadline=None)
 @given(status=st.sampled_from([200, 201, 401, 429, 500, 503]), body=JSON)
 async def test_whatever_it_says_is_an_id_or_an_error_of_ours(status: int, body: object) -> None:
     network = Network()  # another each time: none has met five failures in a row
@@ -273,3 +284,111 @@ async def test_a_confirmation_whose_fate_nobody_can_know_is_not_sent_twice(
     assert (message.state, message.done_at is not None) == ("unknown", True)
     texts = [text.body for text in await phone.texts(NUMBER)]
     assert sum(CONFIRMATION in text for text in texts) == 1
+
+
+# Receipts.
+
+
+def hook(app: Starlette) -> str:
+    """The path that Vonage is told."""
+    return f"/hooks/vonage/{path_secret(app.state.settings.secret_key)}"
+
+
+def receipt(message: str, status: str = "delivered") -> dict[str, str]:
+    """What Vonage tells, in its own words."""
+    return {
+        "msisdn": NUMBER[1:],
+        "to": "15005550009",
+        "network-code": "23410",
+        "messageId": message,
+        "price": "0.03330000",
+        "status": status,
+        "scts": "2605011200",
+        "err-code": "0" if status == "delivered" else "2",
+        "message-timestamp": "2026-05-01 12:00:00",
+    }
+
+
+@OVER_VONAGE
+@OWN_CODES
+@pytest.mark.parametrize(("fault", "said"), [("", "delivered"), ("undelivered", "failed")])
+async def test_the_page_learns_what_the_network_did(
+    visitor: Visitor, client: httpx.AsyncClient, sandbox: Sandbox, fault: str, said: str
+) -> None:
+    if fault:
+        sandbox.fail(fault)
+    assert delivery(await sign_up(visitor)) == "sent"
+    assert await sandbox.callbacks.post(client) == [204, 204]
+    assert delivery(await visitor.visit("/verification")) == said
+
+
+@OVER_VONAGE
+@OWN_CODES
+@ON_SQLITE
+@pytest.mark.parametrize("way", ["json", "form", "query"])
+async def test_a_receipt_counts_once_in_whichever_way_the_account_has_it_sent(
+    visitor: Visitor, client: httpx.AsyncClient, app: Starlette, way: str
+) -> None:
+    await sign_up(visitor)
+    fields = receipt((await Verification.get()).message)
+    sends = {
+        "json": partial(client.post, hook(app), json=fields),
+        "form": partial(client.post, hook(app), data=fields),
+        "query": partial(client.get, hook(app), params=fields),
+    }
+    for _ in range(2):
+        assert (await sends[way]()).status_code == 204
+    assert delivery(await visitor.visit("/verification")) == "delivered"
+    assert await counted(app, Reason.DELIVERED) == {"sms": 1}
+    assert (await StoredReceipt.get()).price_due_at is None, "no list would tell the price"
+
+
+@OVER_VONAGE
+@OWN_CODES
+@ON_SQLITE
+async def test_a_receipt_that_does_not_know_the_path_is_forged(
+    visitor: Visitor, client: httpx.AsyncClient, app: Starlette
+) -> None:
+    await sign_up(visitor)
+    fields = receipt((await Verification.get()).message)
+    for secret in ("0" * 32, twilio_secret(app.state.settings.secret_key)):
+        answer = await client.post(f"/hooks/vonage/{secret}", json=fields)
+        assert answer.status_code == 403
+    assert await StoredReceipt.all().count() == 0
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("body", ["", "[1]", "{", '"delivered"', '{"messageId": 1}', "[" * 60_000])
+async def test_a_body_that_is_no_receipt_changes_nothing(
+    client: httpx.AsyncClient, app: Starlette, body: str
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = await client.post(hook(app), content=body, headers=headers)
+    assert answer.status_code in (204, 400)
+    assert await StoredReceipt.all().count() == 0
+
+
+@ON_SQLITE
+async def test_the_log_does_not_have_the_secret_path(
+    client: httpx.AsyncClient, app: Starlette
+) -> None:
+    with capture_logs() as lines:
+        await client.get(hook(app), params=receipt("0C01"))
+    assert path_secret(app.state.settings.secret_key) not in str(lines)
+    assert NUMBER[1:] not in str(lines)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "told"),
+    [
+        ("https://accounts.example.com", True),
+        (f"https://{'a' * 60}.example.com", False),  # 100 characters are the most
+        ("http://localhost:8000", False),  # nothing that Vonage could reach
+    ],
+)
+def test_vonage_is_told_a_url_that_it_can_reach_and_takes(base_url: str, told: bool) -> None:
+    key = {"VONAGE_API_KEY": "key", "VONAGE_API_SECRET": "secret", "VONAGE_NUMBER": "Example"}
+    more = {"MESSENGER": "vonage", "BASE_URL": base_url, "DATABASE_URL": "sqlite://app.sqlite3"}
+    settings = Settings.load(PRODUCTION | key | more)
+    url = callback_url(settings)
+    assert url == (f"{base_url}/hooks/vonage/{path_secret(settings.secret_key)}" if told else "")

@@ -324,4 +324,4 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 async def _play_receipts(sandbox: Any, app: Starlette) -> None:
     """Development: the simulated network tells us what became of texts."""
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
-        await sandbox.messages.callbacks.play(client)
+        await sandbox.callbacks.play(client)

@@ -26,9 +26,8 @@ from webapp.web.security import (
     origin_of,
 )
 
-SECRET_BELOW = tuple(
-    f"{path}/" for path in (email.CONFIRM, reset.RESET, LOST_PHONE_LINK, STOP_PHONE, hooks.TWILIO)
-)  # where a path goes on with a token
+WITH_TOKEN = (email.CONFIRM, reset.RESET, LOST_PHONE_LINK, STOP_PHONE, hooks.TWILIO, hooks.VONAGE)
+SECRET_BELOW = tuple(f"{path}/" for path in WITH_TOKEN)  # where a path goes on with a token
 LARGEST_BODY = 65_536  # bytes; the longest of our forms has a few hundred
 
 

@@ -109,6 +109,7 @@ def routes(static: ASGIApp) -> list[BaseRoute]:
         Route("/session", session.show),
         Route("/session/gate", session.gate),
         Route("/hooks/twilio/{secret}", hooks.twilio, methods=["POST"]),
+        Route("/hooks/vonage/{secret}", hooks.vonage, methods=["GET", "POST"]),
         Route("/countries", hints.countries),
         Route("/hints/phone", hints.phone, methods=["POST"]),
         Route("/hints/password", hints.password, methods=["POST"]),

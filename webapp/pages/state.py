@@ -62,8 +62,8 @@ def empty_forms(request: Request) -> PageCache:
     return cast(PageCache, request.app.state.empty_forms)
 
 
-def receipt_reader(request: Request) -> ReceiptReader:
-    return cast(ReceiptReader, request.app.state.providers.receipts)
+def receipt_reader(request: Request, vendor: str) -> ReceiptReader:
+    return cast(ReceiptReader, request.app.state.providers.receipts[vendor])
 
 
 def receipts(request: Request) -> Receipts:

@@ -45,6 +45,7 @@ class Receipt:
     phone: str = ""  # E.164
     error: str = ""  # the vendor's code for a failure
     price: "Price | None" = None  # where the vendor tells it by then
+    price_listed: bool = True  # ``ReceiptSource`` has the price, by then or later
     sent_at: datetime | None = None  # where the vendor tells it
     channel: Channel | None = None  # of a code, where the vendor tells it
 

@@ -28,7 +28,7 @@ from webapp.providers.twilio import (
     UsageTriggers,
 )
 from webapp.providers.twilio.callbacks import TwilioCallbacks
-from webapp.providers.vonage import VonageMessages
+from webapp.providers.vonage import VonageCallbacks, VonageMessages
 from webapp.providers.webhook import WebhookEndpoint
 from webapp.settings import Settings
 
@@ -75,7 +75,10 @@ class Providers:
             SmtpMailer.from_settings(settings, clock, dial) if settings.smtp_url else None
         )
         self.webhook = self._webhook(transport) if settings.webhook_url else None
-        self.receipts: ReceiptReader = TwilioCallbacks(settings)
+        self.receipts: Mapping[str, ReceiptReader] = {
+            "twilio": TwilioCallbacks(settings),
+            "vonage": VonageCallbacks(settings),
+        }
         self.passwords: BreachedPasswords = (
             PwnedPasswords(self._connect("pwned", settings.pwned_passwords_url))
             if settings.pwned_passwords_url

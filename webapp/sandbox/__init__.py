@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from webapp.sandbox.account import Account
 from webapp.sandbox.authy import Authy
+from webapp.sandbox.callbacks import Callbacks
 from webapp.sandbox.faults import Faults
 from webapp.sandbox.mailbox import Mailbox
 from webapp.sandbox.messages import Messages
@@ -51,6 +52,9 @@ class Sandbox:
         self._twins = [twin(self.inbox, clock) for twin in TWINS]
         self.faults = Faults(self._twins, sleep)
         self.mailbox = Mailbox(self.inbox, sleep)
+        self.callbacks = Callbacks()
+        for twin in self._twins:
+            twin.callbacks = self.callbacks
         self.messages = next(twin for twin in self._twins if isinstance(twin, Messages))
         self._pages = Pages(self.inbox, self.faults, self.mailbox)
         self._json_pages = application(self._pages.json_routes())

@@ -14,16 +14,19 @@ MOST = 1000
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """One form post that the sender of a text is owed."""
+    """One post that the sender of a text is owed: Twilio's signed form, or Vonage's JSON."""
 
     url: str
     fields: Mapping[str, str]
-    token: str  # the auth token that signs it
+    token: str = ""  # Twilio's auth token that signs it
 
-    @property
-    def headers(self) -> dict[str, str]:
+    async def post(self, client: httpx.AsyncClient) -> int:
+        """Post it as its vendor does: the status of the answer."""
+        if not self.token:
+            return (await client.post(self.url, json=dict(self.fields))).status_code
         signature = RequestValidator(self.token).compute_signature(self.url, self.fields)
-        return {"X-Twilio-Signature": signature}
+        headers = {"X-Twilio-Signature": signature}
+        return (await client.post(self.url, data=dict(self.fields), headers=headers)).status_code
 
 
 class Callbacks:
@@ -32,22 +35,13 @@ class Callbacks:
     def __init__(self) -> None:
         self.owed: deque[Callback] = deque(maxlen=MOST)
 
-    def owe(self, url: str, token: str, statuses: Mapping[str, str], **fields: str) -> None:
-        """Owe one callback a status; each comes with its error code, or none."""
-        for status, error in statuses.items():
-            told = {**fields, "MessageStatus": status, "SmsStatus": status}
-            if error:
-                told["ErrorCode"] = error
-            self.owed.append(Callback(url, told, token))
+    def owe(self, url: str, fields: Mapping[str, str], token: str = "") -> None:
+        """Owe one callback."""
+        self.owed.append(Callback(url, fields, token))
 
     async def post(self, client: httpx.AsyncClient) -> list[int]:
         """Post all that are owed: how each was answered."""
-        return [await self._post(client, self.owed.popleft()) for _ in range(len(self.owed))]
-
-    async def _post(self, client: httpx.AsyncClient, callback: Callback) -> int:
-        fields = dict(callback.fields)
-        answer = await client.post(callback.url, data=fields, headers=callback.headers)
-        return answer.status_code
+        return [await self.owed.popleft().post(client) for _ in range(len(self.owed))]
 
     async def play(self, client: httpx.AsyncClient) -> None:
         """Post them again and again, as a network does, until this task is cancelled."""

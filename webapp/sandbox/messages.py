@@ -12,7 +12,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from webapp.sandbox.account import numbers, usage_triggers
-from webapp.sandbox.callbacks import Callbacks
 from webapp.sandbox.phone import Inbox
 from webapp.sandbox.twilio import Twilio, sid, signed_in, twilio_error
 from webapp.sandbox.twin import ErrorResponse, basic_credentials, form, is_e164
@@ -48,7 +47,6 @@ class Messages(Twilio):
 
     def __init__(self, inbox: Inbox, clock: Callable[[], datetime]) -> None:
         super().__init__(inbox, clock)
-        self.callbacks = Callbacks()
         self.confirmed: set[str] = set()  # the texts whose codes came back
         self._texts: deque[Text] = deque(maxlen=inbox.kept)  # newest first
         account = "/2010-04-01/Accounts/{account}"
@@ -80,21 +78,19 @@ class Messages(Twilio):
         if text.delivered:
             self._inbox.deliver(text.to, text.body, sender=text.sender)
         if url := fields.get("StatusCallback"):
-            end = {"delivered": ""} if text.delivered else {"undelivered": UNREACHABLE}
-            _, token = basic_credentials(request)
-            self.callbacks.owe(
-                url,
-                token,
-                {"sent": "", **end},
-                MessageSid=text.sid,
-                AccountSid=text.account,
-                From=text.sender,
-                To=text.to,
-            )
+            self._owe_callbacks(url, text, token=basic_credentials(request)[1])
         accepted = {"status": "accepted" if service else "queued", "date_sent": None}
         if service:
             accepted |= {"from": None, "num_segments": "0"}  # no sender is picked yet
         return JSONResponse(self._public(text) | accepted, 201)
+
+    def _owe_callbacks(self, url: str, text: Text, token: str) -> None:
+        names = {"MessageSid": text.sid, "AccountSid": text.account}
+        told = names | {"From": text.sender, "To": text.to}
+        failed = {"MessageStatus": "undelivered", "ErrorCode": UNREACHABLE}
+        end = {"MessageStatus": "delivered"} if text.delivered else failed
+        for status in ({"MessageStatus": "sent"}, end):
+            self.callbacks.owe(url, told | status | {"SmsStatus": status["MessageStatus"]}, token)
 
     async def list(self, request: Request) -> Response:
         """An account's texts, newest first, by To, From and DateSent."""

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
+from webapp.sandbox.callbacks import Callbacks
 from webapp.sandbox.phone import Inbox
 
 
@@ -34,6 +35,7 @@ class Twin(ABC):
     def __init__(self, inbox: Inbox, clock: Callable[[], datetime]) -> None:
         """``inbox`` is every phone there is."""
         self._inbox, self._clock = inbox, clock
+        self.callbacks = Callbacks()
 
     @cached_property
     def app(self) -> ASGIApp:

@@ -19,6 +19,8 @@ from webapp.sandbox.twin import (
 )
 
 NUMBER = "+15005550009"
+PRICE = "0.03330000"
+FAILED = {"status": "failed", "err-code": "2"}  # the phone is away
 CREDENTIALS = {
     "vonage_api_key": "5a5a5a5a",
     "vonage_api_secret": "5a" * 8,
@@ -81,15 +83,22 @@ class Vonage(Twin):
         to = f"+{fields['to']}"
         if not is_e164(to) or fields.get("type", "text") not in ("text", "unicode"):
             raise ErrorResponse(self.error("3", None))
-        if "undelivered" not in request.scope:
+        message, delivered = secrets.token_hex(8).upper(), "undelivered" not in request.scope
+        if delivered:
             self._inbox.deliver(to, fields["text"], sender=fields["from"])
+        if url := fields.get("callback"):
+            told = {"messageId": message, "msisdn": fields["to"], "to": fields["from"]}
+            told |= {"price": PRICE, "network-code": "23410"}
+            end = {"status": "delivered", "err-code": "0"} if delivered else FAILED
+            for status in ({"status": "accepted", "err-code": "0"}, end):
+                self.callbacks.owe(url, told | status)
         return _answer(
             {
                 "to": fields["to"],
-                "message-id": secrets.token_hex(8).upper(),
+                "message-id": message,
                 "status": "0",
                 "remaining-balance": "15.53590000",
-                "message-price": "0.03330000",
+                "message-price": PRICE,
                 "network": "23410",
             }
         )

@@ -49,7 +49,8 @@ class Receipts:
         A receipt may come before we know that the vendor has the message: see ``record_sent``.
         """
         now = self._clock()
-        is_news = await stored_receipts.save(receipt, now, self._charges.first_due_at(now))
+        price_due_at = self._charges.first_due_at(now) if receipt.price_listed else None
+        is_news = await stored_receipts.save(receipt, now, price_due_at)
         reason = REASONS.get(receipt.state)
         if is_news and reason:
             await self._record(receipt, reason, now)

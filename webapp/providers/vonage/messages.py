@@ -21,6 +21,7 @@ from webapp.providers import (
 )
 from webapp.providers.answers import Answer, error_from, unreadable
 from webapp.providers.client import Connect, VendorClient
+from webapp.providers.vonage.callbacks import callback_url
 from webapp.segments import is_gsm_7
 from webapp.settings import Settings
 
@@ -44,7 +45,7 @@ KINDS: dict[str, type[ProviderError]] = {
     "14": Misconfigured,  # a signature that we do not send
     "15": Misconfigured,  # the sender
     "22": InvalidNumber,  # no such network
-    "23": Misconfigured,  # the callback that we do not send
+    "23": Misconfigured,  # the callback
     "29": Misconfigured,  # a demo account texts numbers on its list only
     "32": Misconfigured,  # signature and secret together
     "33": InvalidNumber,  # not in service any more
@@ -56,9 +57,15 @@ class VonageMessages:
 
     name = "vonage"
 
-    def __init__(self, vendor: VendorClient, key: str, secret: str, *, number: str) -> None:
-        """Texts come from ``number``: E.164, a short code, or a name where carriers let one be."""
+    def __init__(
+        self, vendor: VendorClient, key: str, secret: str, *, number: str, callback_url: str = ""
+    ) -> None:
+        """Texts come from ``number``: E.164, a short code, or a name where carriers let one be.
+
+        What becomes of them is sent to ``callback_url``, if there is one.
+        """
         self._vendor, self._auth, self._number = vendor, (key, secret), number.removeprefix("+")
+        self._callback = {"callback": callback_url} if callback_url else {}
 
     @classmethod
     def from_settings(cls, settings: Settings, connect: Connect) -> "VonageMessages":
@@ -67,6 +74,7 @@ class VonageMessages:
             settings.vonage_api_key,
             settings.vonage_api_secret,
             number=settings.vonage_number,
+            callback_url=callback_url(settings),
         )
 
     async def send(
@@ -91,6 +99,7 @@ class VonageMessages:
                 "text": body,
                 "type": "text" if is_gsm_7(body) else "unicode",
                 "ttl": str(ttl // timedelta(milliseconds=1)),
+                **self._callback,
             },
         )
         return _id(_parts(answer)[0].get("message-id"))
