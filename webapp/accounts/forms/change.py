@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from webapp.accounts.forms import Form, Typed, typed
+from webapp.accounts.forms.email import EmailField
 from webapp.accounts.forms.name import unusable_name
 from webapp.accounts.forms.password import unusable_password
-from webapp.accounts.people import emails
 from webapp.accounts.people.letters import one_line
 
 
@@ -50,21 +50,15 @@ class NameForm(ProofForm):
 
 
 @dataclass
-class EmailForm(ProofForm):
+class EmailForm(EmailField, ProofForm):
     """Another email address for an account."""
-
-    email: str = ""
-    clean_email: str = field(default="", kw_only=True)
 
     @classmethod
     def parse(cls, form: Typed, *, asks: bool = True, present: str = "") -> Self:
         """``present`` is the address that the account has."""
         email = one_line(typed(form, "email"))
         self = cls(current=typed(form, "current"), email=email, asks=asks)
-        try:
-            self.clean_email = emails.read(email)
-        except emails.UnusableEmail as error:
-            self.errors["email"] = str(error)
+        self.check_email()
         if self.clean_email and self.clean_email == present:
             self.errors["email"] = "Your account already has this address. Enter another one"
         self.check_current()

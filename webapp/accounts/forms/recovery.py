@@ -5,28 +5,23 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from webapp.accounts.challenges import codes
-from webapp.accounts.forms import Form, Typed, typed
+from webapp.accounts.forms import Typed, typed
 from webapp.accounts.forms.code import EXPECTED_CODE_LENGTH, CodeForm
+from webapp.accounts.forms.email import EmailField
 from webapp.accounts.forms.password import unusable_password
 from webapp.accounts.forms.phone import PhoneForm
-from webapp.accounts.people import emails, recovery_codes
+from webapp.accounts.people import recovery_codes
 from webapp.accounts.people.letters import one_line
 
 
 @dataclass
-class ForgotForm(Form):
+class ForgotForm(EmailField):
     """The email of an account whose password is forgotten."""
-
-    email: str = ""
-    clean_email: str = field(default="", kw_only=True)
 
     @classmethod
     def parse(cls, form: Typed) -> Self:
         self = cls(email=one_line(typed(form, "email")))
-        try:
-            self.clean_email = emails.read(self.email)
-        except emails.UnusableEmail as error:
-            self.errors["email"] = str(error)
+        self.check_email()
         return self
 
 

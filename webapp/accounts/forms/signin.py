@@ -3,19 +3,17 @@
 from dataclasses import dataclass, field
 from typing import Self
 
-from webapp.accounts.forms import LONGEST_URL, Form, Typed, typed
-from webapp.accounts.people import emails
+from webapp.accounts.forms import LONGEST_URL, Typed, typed
+from webapp.accounts.forms.email import EmailField
 from webapp.accounts.people.letters import one_line
 
 
 @dataclass
-class SigninForm(Form):
+class SigninForm(EmailField):
     """The email and password of an account."""
 
-    email: str = ""
     password: str = field(default="", repr=False)
     return_to: str = ""
-    clean_email: str = field(default="", kw_only=True)
 
     @classmethod
     def parse(cls, form: Typed) -> Self:
@@ -24,10 +22,7 @@ class SigninForm(Form):
             password=typed(form, "password"),
             return_to=typed(form, "return_to", LONGEST_URL),
         )
-        try:
-            self.clean_email = emails.read(self.email)
-        except emails.UnusableEmail as error:
-            self.errors["email"] = str(error)
+        self.check_email()
         if not self.password:
             self.errors["password"] = "Enter your password"  # noqa: S105 - words
         return self

@@ -4,22 +4,20 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from webapp.accounts.forms import LONGEST_URL, Typed, typed
+from webapp.accounts.forms.email import EmailField
 from webapp.accounts.forms.name import unusable_name
 from webapp.accounts.forms.password import digits_of, own_words, unusable_password
 from webapp.accounts.forms.phone import PhoneForm
-from webapp.accounts.people import emails
 from webapp.accounts.people.letters import one_line
 
 
 @dataclass
-class SignupForm(PhoneForm):
+class SignupForm(EmailField, PhoneForm):
     """All that an account is made of. The password is kept only until it is hashed."""
 
     name: str = ""
-    email: str = ""
     password: str = field(default="", repr=False)
     return_to: str = ""
-    clean_email: str = field(default="", kw_only=True)
 
     @classmethod
     def read(cls, form: Typed) -> Self:
@@ -62,12 +60,6 @@ class SignupForm(PhoneForm):
     def check_name(self) -> None:
         if why := unusable_name(self.name):
             self.errors["name"] = why
-
-    def check_email(self) -> None:
-        try:
-            self.clean_email = emails.read(self.email)
-        except emails.UnusableEmail as error:
-            self.errors["email"] = str(error)
 
     def check_password(self, site: str) -> None:
         if why := unusable_password(self.password, self.own_words(site)):
