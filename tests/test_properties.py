@@ -15,10 +15,10 @@ from starlette.datastructures import FormData, Headers
 
 from tests.people import ADA, NUMBER, sign_up
 from tests.visitor import Visitor
-from webapp.accounts.forms.name import NAME_LENGTH
 from webapp.accounts.forms.signup import SignupForm
 from webapp.accounts.people import emails, phones
 from webapp.accounts.people.countries import with_territories
+from webapp.accounts.people.users import NAME_LENGTH
 from webapp.pages.locale import country_of
 
 ON_SQLITE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)

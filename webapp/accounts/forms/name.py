@@ -1,6 +1,6 @@
 """A person's name."""
 
-NAME_LENGTH = 200
+from webapp.accounts.people.users import NAME_LENGTH
 
 
 def unusable_name(name: str) -> str | None:

@@ -6,8 +6,8 @@ from typing import Self
 
 from webapp.accounts.forms import LONGEST_URL, Form, Typed, typed
 from webapp.accounts.people.letters import one_line
+from webapp.accounts.people.passkeys import NAME_LENGTH
 
-PASSKEY_NAME_LENGTH = 60
 LONGEST_CREDENTIAL = 16_384  # a passkey's answer; one that is attested has certificates in it
 
 
@@ -45,6 +45,6 @@ class PasskeyForm(Form):
             name=one_line(typed(form, "name")),
             return_to=typed(form, "return_to", LONGEST_URL),
         )
-        if len(self.name) > PASSKEY_NAME_LENGTH:
-            self.errors["name"] = f"Shorten the name to {PASSKEY_NAME_LENGTH} characters or fewer"
+        if len(self.name) > NAME_LENGTH:
+            self.errors["name"] = f"Shorten the name to {NAME_LENGTH} characters or fewer"
         return self

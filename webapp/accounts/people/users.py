@@ -19,6 +19,8 @@ from webapp.accounts.policy.rules import PHONE_CHANGES
 from webapp.accounts.statements import add, loaded, run
 from webapp.database import become_writer, serialise
 
+NAME_LENGTH = 200
+
 
 def new_subject() -> str:
     """128 random bits."""
@@ -38,9 +40,9 @@ class User(Model):
 
     id = fields.BigIntField(primary_key=True)
     subject = fields.CharField(max_length=32, unique=True, default=new_subject)
-    name = fields.CharField(max_length=200)
-    email = fields.CharField(max_length=254)
-    claimed_email = fields.CharField(max_length=254, null=True, unique=True)
+    name = fields.CharField(max_length=NAME_LENGTH)
+    email = fields.CharField(max_length=emails.LONGEST)
+    claimed_email = fields.CharField(max_length=emails.LONGEST, null=True, unique=True)
     country = fields.CharField(max_length=2)
     phone = fields.CharField(max_length=16)
     phone_changes = fields.SmallIntField(default=0)
