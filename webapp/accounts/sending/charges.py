@@ -55,6 +55,8 @@ class Charges:
     async def ask(self) -> None:
         """One round: a question to the vendor for all messages whose prices are due."""
         now = self._clock()
+        if self.first_due_at(now) is None:
+            return
         due = await stored_receipts.claim_prices_due(BATCH, now, now + ASK_EVERY)
         await self._ask_for(due)
         over = [message for message, heard_at in due.items() if now - heard_at >= ASK_FOR]
