@@ -52,7 +52,7 @@ class DatabaseClock:
 
 @asynccontextmanager
 async def kept(clock: Callable[[], datetime]) -> AsyncIterator[None]:
-    """Inside the ``with`` block ``clock`` goes by the database, unless it is a clock of a test."""
+    """Keep ``clock`` in step with the database inside the ``with`` block; a test's clock stays."""
     if not isinstance(clock, DatabaseClock):
         yield
         return

@@ -49,7 +49,7 @@ APPS: dict[str, Any] = {
 }
 CONNECT_TIMEOUT = 5.0  # seconds
 STATEMENT_TIMEOUT = 10.0  # seconds; well before a platform's router gives up on the page
-# What PostgreSQL is told for each session, or behind a pooler for each transaction.
+# PostgreSQL's settings of each session, or behind a pooler of each transaction.
 SESSION_SETTINGS = {
     "jit": "off",  # to compile these short queries costs more than to run them
     # A process that is stopped inside a transaction keeps its locks for so many milliseconds; and
@@ -138,7 +138,7 @@ def _postgres(
         "maxsize": pool_size,
         "timeout": float(said.get("connect_timeout", CONNECT_TIMEOUT)),
         "command_timeout": statement_timeout,
-        "reset": _as_it_is,
+        "reset": _no_reset,
         # Poolers refuse most startup parameters; what the URL says of them is the operator's.
         "server_settings": {"application_name": "signup"} | startup,
         "session_settings": SESSION_SETTINGS | search_path,
@@ -146,10 +146,10 @@ def _postgres(
     return {"engine": "webapp.connections.asyncpg", "credentials": credentials}
 
 
-async def _as_it_is(_connection: object) -> None:
+async def _no_reset(_connection: object) -> None:
     """Spare the round trip by which asyncpg resets a connection after each use.
 
-    A transaction left open it has rolled back, with which our locks end; what else is set stays.
+    It has rolled back an open transaction by then, which releases our locks. Settings may stay.
     """
 
 
@@ -247,14 +247,14 @@ class Database:
 
 
 async def _make_schema(connection: BaseDBAsyncClient, name: str) -> None:
-    """Unless it is there: then we need no right to make one."""
+    """Create the schema if it is missing; for an existing one we need no privilege to create."""
     [there] = await connection.execute_query_dict("SELECT to_regnamespace($1) AS oid", [name])
     if there["oid"] is None:
         await connection.execute_script(f'CREATE SCHEMA "{name}"')
 
 
 async def _wait_for_any_lock(transaction: BaseDBAsyncClient) -> None:
-    """However long: another release may be at it, or the pages of the former one."""
+    """Wait for locks without limit: another release, or pages of the former one, may hold them."""
     if transaction.capabilities.dialect == "postgres":
         await transaction.execute_query("SET LOCAL lock_timeout = 0")
 
@@ -281,7 +281,7 @@ LOCK = (
 
 
 async def serialise(key: str) -> None:
-    """Let no other transaction past this line with the same ``key`` until the one open here ends.
+    """Hold a lock for ``key`` until the caller's transaction ends; others wait here for it.
 
     Needed where rows are counted before one is added: under READ COMMITTED two transactions would
     count the same rows and both go on. SQLite has one writer at a time, so there a write that
@@ -295,10 +295,10 @@ async def serialise(key: str) -> None:
 
 
 async def become_writer() -> None:
-    """On SQLite, have the transaction that is open here be the one that writes, from here on.
+    """On SQLite, take the write lock for the caller's transaction; elsewhere, do nothing.
 
-    A transaction that has only read cannot write any more once another one has written. So whatever
-    locks a row before it writes calls this first. Elsewhere it does nothing.
+    A transaction that has only read can no longer write once another one has written. So call this
+    before a row is locked.
     """
     connection = get_connection("default")
     if connection.capabilities.dialect == "sqlite":

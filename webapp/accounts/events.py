@@ -1,4 +1,4 @@
-"""What others may want to hear of an account. Who they are, and how they hear it, is theirs."""
+"""Events of accounts for other applications. Who receives them, and how, is decided elsewhere."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -23,17 +23,17 @@ class SiteEvent(StrEnum):
 
 
 class Events(Protocol):
-    """Hears of every event in the transaction in which it happens."""
+    """Receives every event, inside the transaction that causes it."""
 
     async def write(self, event: AccountEvent, user: User, at: datetime) -> None:
-        """Note that this happened to ``user``, who is as they are after it."""
+        """Record ``event`` for ``user``, who is passed as they are after it."""
 
     async def warn(self, event: SiteEvent, about: Mapping[str, Any], at: datetime) -> None:
-        """Note that this happened to the site; ``about`` is of what JSON knows."""
+        """Record ``event`` for the site; ``about`` consists of JSON values."""
 
 
 class Unheard:
-    """For a site where nobody wants to know."""
+    """Ignores every event: for a site without webhooks."""
 
     async def write(self, event: AccountEvent, user: User, at: datetime) -> None:
         """Do nothing."""

@@ -81,8 +81,9 @@ async def purge(now: datetime, sessions: SessionLife = SESSION_LIFE) -> dict[str
 
 
 async def delete(rows: QuerySet[Any]) -> int:
-    """Batch by batch. The condition is asked again with the deletion: a row may have been saved
-    (verified, seen) since it was listed.
+    """Delete ``rows`` in batches: how many they were.
+
+    The DELETE repeats the condition, since a row may have changed (verified, seen) meanwhile.
     """
     total = 0
     while batch := await rows.limit(BATCH):

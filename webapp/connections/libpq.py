@@ -81,7 +81,7 @@ def _path(path: str) -> Iterator[tuple[str, str]]:
 
 
 def _options(query: str) -> Iterator[tuple[str, str]]:
-    """The options behind the ?, in which + is no space."""
+    """The options behind the ``?``. A + in them is not a space."""
     for pair in query.split("&") if query else []:
         name, equals, value = map(unquote, pair.partition("="))
         if not equals or not re.fullmatch("[A-Za-z_]+", name):  # perhaps of a password with a ?

@@ -2,4 +2,4 @@
 
 
 class CommandError(ValueError):
-    """A command cannot do what it is told; its text says why, in a line."""
+    """A command cannot be carried out; the text says why."""

@@ -44,7 +44,7 @@ OF_MESSAGES = {
 
 
 async def show(request: Request) -> Response:
-    """The counters, for whoever has ``METRICS_TOKEN``; 404 where there is none."""
+    """The counters, for requests with ``METRICS_TOKEN``; 404 where none is set."""
     token = request.app.state.settings.metrics_token
     if not token:
         raise HTTPException(404)

@@ -103,7 +103,7 @@ async def unlock(operator: Operator, who: str) -> AsyncIterator[str]:
 async def change_phone(operator: Operator, who: str, number: str) -> AsyncIterator[str]:
     """Give a verified account another number, whose owner the operator has made sure of.
 
-    As when the person changes it, the old number and applications are told. Every way in ends.
+    The old number and applications are notified, as when the person changes it. All sessions end.
     """
     site, user = operator.site, await find(who)
     phone = read_phone(number, site.countries)

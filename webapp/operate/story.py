@@ -24,7 +24,7 @@ CHANNELS = {
 
 
 def read_number(typed: str) -> str:
-    """The number in E.164, of any kind that there is. Raises ``CommandError``."""
+    """The number in E.164, of any type. Raises ``CommandError``."""
     try:
         number = spellings.read(typed, "")
     except NumberParseException:

@@ -1,4 +1,4 @@
-"""What we need of vendors: the protocols of verifiers and messengers, and how they fail."""
+"""What we require of vendors: protocols of verifiers, messengers and others, and their errors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class ForgedReceipt(Exception):
 
 
 class ReceiptReader(Protocol):
-    """Reads the callbacks by which a vendor tells what became of a message."""
+    """Reads a vendor's callbacks about the delivery of messages."""
 
     def read(self, path_secret: str, fields: Mapping[str, str], signature: str) -> Receipt | None:
         """The receipt in a form post to our hook's URL, which ends in ``path_secret``.
@@ -75,7 +75,7 @@ class ReceiptSource(Protocol):
 
 
 class NotFound(Enum):
-    """Why a vendor names no text that we may have sent."""
+    """Why a vendor finds no text that we may have sent."""
 
     NEVER_ACCEPTED = "never accepted"  # it lists its texts, and this one is not among them
     CANNOT_TELL = "cannot tell"  # it has no list
@@ -191,8 +191,8 @@ class Mailer(Protocol):
     async def send(self, to: str, email: Email, message_id: str) -> None:
         """Have ``email`` accepted for delivery to the address ``to``. Raises ``ProviderError``.
 
-        ``message_id`` names the email, the same for every try. There is no asking whether a try
-        that ended in silence arrived.
+        ``message_id`` names the email, the same for every try. A try that ended without
+        an answer cannot be looked up.
         """
 
     async def examine(self) -> list[SetupFault]:

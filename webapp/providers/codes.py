@@ -89,7 +89,7 @@ class Codes:
         return []
 
     async def report_success(self, message: str) -> None:
-        """Tell the messengers, of which one knows the message. Raises ``ProviderError``."""
+        """Tell every messenger; only the one that sent the message acts. Raises ``ProviderError``."""
         for messenger in self._messengers:
             await messenger.report_success(message)
 

@@ -14,7 +14,7 @@ DOWN = (Unreachable, Misconfigured)
 
 
 async def _go_on(_: Messenger) -> None:
-    """Nothing is to be done before another messenger is asked."""
+    """Do nothing before another messenger is asked."""
 
 
 async def send_by_first_up(

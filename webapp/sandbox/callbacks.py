@@ -30,7 +30,7 @@ class Callback:
 
 
 class Callbacks:
-    """The callbacks that were not posted yet, in the order in which they came to be."""
+    """The callbacks that are still to be posted, the oldest first."""
 
     def __init__(self) -> None:
         self.owed: deque[Callback] = deque(maxlen=MOST)

@@ -29,7 +29,7 @@ MOST = 1000
 
 
 class Faults:
-    """The faults that the next calls run into, in the order in which they were requested."""
+    """The queue of faults that the next calls run into."""
 
     def __init__(self, twins: Sequence[Twin], sleep: Callable[[float], Awaitable[None]]) -> None:
         self._codes = sorted({code for twin in twins for code in twin.codes}, key=int)

@@ -1,7 +1,7 @@
-"""What browsers are asked for a passkey, and the checks of what they answer (W3C WebAuthn).
+"""The ceremonies of WebAuthn: options for the browser, and the verification of its answer.
 
-The library `webauthn` does both. It brings `cryptography`, 19 MB and half a second in which
-nothing else runs, so it is imported by the first person who uses a passkey, and in a thread.
+The library `webauthn` does both. To import it, with `cryptography`, takes 19 MB and half a second
+of CPU, so that happens in a thread when the first person uses a passkey.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ class RelyingParty(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a browser says it answers, not verified yet."""
+    """A browser's answer, parsed and not verified yet."""
 
     credential: str  # the whole answer, as JSON
     challenge: bytes
@@ -79,14 +79,14 @@ async def creation_options(
 
 
 async def read(credential: str) -> Answer:
-    """What the browser's answer says of itself. Raises ``PasskeyRefused``."""
+    """Parse the browser's answer without verifying it. Raises ``PasskeyRefused``."""
     return await asyncio.to_thread(_read, credential)
 
 
 async def verify_new_key(party: RelyingParty, answer: Answer) -> NewKey:
     """The key that an authenticator made for us. Raises ``PasskeyRefused``.
 
-    It must have made sure who its user is, by a PIN or biometrics.
+    User verification, by a PIN or biometrics, is required.
     """
     return await asyncio.to_thread(_verify_new_key, party, answer)
 
@@ -94,7 +94,7 @@ async def verify_new_key(party: RelyingParty, answer: Answer) -> NewKey:
 async def verify_signature(party: RelyingParty, answer: Answer, passkey: Passkey) -> int:
     """The signature count that comes with a signature by ``passkey``. Raises ``PasskeyRefused``.
 
-    The authenticator must have made sure who its user is, and its count must not have gone back.
+    User verification is required, and the count must not have decreased.
     """
     return await asyncio.to_thread(_verify_signature, party, answer, passkey)
 
@@ -104,14 +104,14 @@ def _encoded(raw: bytes) -> str:
 
 
 def _descriptor(passkey: Passkey) -> dict[str, Any]:
-    """How a browser is told of a passkey, and of how its authenticator may be reached."""
+    """The ``PublicKeyCredentialDescriptor`` of a passkey, as JSON has it."""
     transports = passkey.transports.split(",") if passkey.transports else []
     return {"type": "public-key", "id": passkey.credential_id, "transports": transports}
 
 
 @contextmanager
 def _refusing() -> Iterator[None]:
-    """Strangers write these answers, and the library raises more than its own exceptions."""
+    """Raise ``PasskeyRefused`` for any error: the library raises all kinds on strangers' input."""
     try:
         yield
     except Exception as error:

@@ -21,7 +21,7 @@ from webapp.accounts.statements import run
 
 
 class CheckClaim(StrEnum):
-    """What came of a request for one check of a code."""
+    """The result of claiming one check of a code."""
 
     CLAIMED = "claimed"
     SPENT = "spent"  # the code was checked ``CHECKS_PER_VERIFICATION`` times before
@@ -54,7 +54,7 @@ async def claim_check(verification: Verification, now: datetime) -> CheckClaim:
 
 
 async def refund_check(verification: Verification, now: datetime) -> None:
-    """The check claimed at ``now`` surely did not reach the vendor: give it back."""
+    """Give back the check claimed at ``now``: it definitely did not reach the vendor."""
     await _give_check_back(verification)
     await limits.refund_check(verification.phone, now)
 
@@ -65,13 +65,13 @@ async def _give_check_back(verification: Verification) -> None:
 
 
 async def record_wrong_check(verification: Verification) -> int:
-    """The code was wrong: how many checks are left."""
+    """Record that the code was wrong. Returns how many checks are left."""
     if not verification.checks_left:
         await exhaust(verification)
     return verification.checks_left
 
 
 async def exhaust(verification: Verification) -> None:
-    """No checks are left: a new code only after this one's window, as at the vendor."""
+    """Use up all checks: a new code can be sent after this one's window, as at the vendor."""
     verification.checks = CHECKS_PER_VERIFICATION
     await pending_row(verification).update(checks=CHECKS_PER_VERIFICATION)

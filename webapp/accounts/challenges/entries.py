@@ -62,7 +62,7 @@ async def find(verification: Verification, hashed: str) -> Entry | None:
 
 
 async def record(verification: Verification, hashed: str, answer: Answer) -> None:
-    """Let those who wait know the answer."""
+    """Save the answer for the requests that wait for it."""
     await run(
         "UPDATE entries SET answer = $3 WHERE verification_id = $1 AND code_hash = $2",
         verification.id,
@@ -72,5 +72,5 @@ async def record(verification: Verification, hashed: str, answer: Answer) -> Non
 
 
 async def withdraw(entry: Entry) -> None:
-    """Forget an entry that got no answer, so that its code can be checked again."""
+    """Delete an entry without an answer, so that its code can be checked again."""
     await Entry.filter(id=entry.id, answer=None).delete()

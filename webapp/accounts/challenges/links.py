@@ -1,7 +1,7 @@
-"""The table of links that we email, each to be used once, and what may happen to one.
+"""The table of emailed links. Each can be used once.
 
-A link carries a random token, of which the table has only the hash. It works for one purpose and
-for the account as it was when the link was made: a change of password, email or phone ends it.
+A link carries a random token; the table has only its hash. It works for one purpose, and for the
+account as it was when the link was made: a change of password, email or phone invalidates it.
 """
 
 import hashlib
@@ -68,7 +68,7 @@ class Link(Model):
 
 
 class Opened(NamedTuple):
-    """A link as it is found by its token, with the account that it is about."""
+    """A link found by its token, and the account that it is about."""
 
     link: Link
     user: User
@@ -85,7 +85,7 @@ def new_token() -> str:
 
 
 def digest_of(user: User) -> str:
-    """A digest of what ends all links of a user when it changes."""
+    """A digest of the columns whose change invalidates all links of a user."""
     columns = json.dumps([user.password_hash, user.email, user.phone])
     return hashlib.sha256(columns.encode()).hexdigest()
 
@@ -115,9 +115,9 @@ def _link(token: str, user: User, purpose: Purpose, address: str, now: datetime)
 async def insert_if_there(
     token: str, user: User, purpose: Purpose, address: str, now: datetime
 ) -> bool:
-    """Save a link as ``insert`` does, unless there is no such user: whether it did.
+    """Save a link as ``insert`` does, if the user exists. Returns whether it did.
 
-    The statement is the same for a ``user`` who was made up.
+    The statement is the same for a made-up ``user``, so that its time tells nothing.
     """
     return await add_for(user.id, _link(token, user, purpose, address, now))
 
@@ -141,10 +141,10 @@ async def made_since(user: User, purpose: Purpose, since: datetime) -> list[date
 
 
 async def use(token: str, purpose: Purpose, now: datetime) -> Opened | None:
-    """Use the link up, in the transaction that is open here. None where it does not work.
+    """Use the link, in the caller's transaction. Returns None where the link does not work.
 
-    Of many who use a link at once, one gets it. The user is locked until the transaction ends, and
-    is as the link was made for: nobody changes the password, email or phone meanwhile.
+    Of several requests at once exactly one gets it. The user's row stays locked until the
+    transaction ends, so nobody changes the password, email or phone meanwhile.
     """
     await serialise(f"link {_hash(token)}")
     found = await find(token, purpose)
@@ -164,7 +164,7 @@ async def use(token: str, purpose: Purpose, now: datetime) -> Opened | None:
 
 
 async def end_all(user_id: int, now: datetime, *purposes: Purpose) -> None:
-    """Let no open link of this user for these purposes, or for any, work any more."""
+    """Invalidate the open links of this user: for these purposes, or for all if none is given."""
     which = {"purpose__in": purposes} if purposes else {}
     open_links = Link.filter(user_id=user_id, used_at=None, expires_at__gt=now, **which)
     await open_links.update(expires_at=now)

@@ -55,10 +55,10 @@ async def issue(purpose: Purpose, user_id: int | None, now: datetime) -> bytes:
 
 
 async def use(challenge: bytes, purpose: Purpose, user_id: int | None, now: datetime) -> bool:
-    """Use the challenge up, whatever comes of its answer.
+    """Delete the challenge, whether or not its answer turns out to be right.
 
-    False where it is unknown, used, too old, or was given out for something or somebody else. Of
-    many requests with one challenge, one is told True.
+    Returns False if it is unknown, used or expired, or was issued for another purpose or user. Of
+    several requests at once one gets True.
     """
     return bool(
         await run(

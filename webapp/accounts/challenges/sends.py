@@ -1,4 +1,4 @@
-"""How a code is sent, and what became of it: each step is one conditional UPDATE."""
+"""Sending a code, and recording the outcome: each step is one conditional UPDATE."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -28,7 +28,7 @@ from webapp.providers import DeliveryState, Sent
 async def begin_unsent(
     user_id: int, phone: str, provider: str, now: datetime, purpose: Purpose
 ) -> Verification:
-    """Begin to verify ``phone``; its first code is still to be sent, and may be at once."""
+    """Insert a verification of ``phone`` whose first code is still to be sent."""
     verification = Verification(
         user_id=user_id,
         purpose=purpose,
@@ -51,7 +51,7 @@ async def begin(
     network: str = "",
     purpose: Purpose = Purpose.SIGN_UP,
 ) -> Verification:
-    """Begin to verify ``phone``, the first send claimed."""
+    """Insert a verification of ``phone`` with its first send claimed."""
     verification = Verification(
         user_id=user_id,
         purpose=purpose,
@@ -132,10 +132,9 @@ async def record_sent(
 
 
 async def record_delivery(message: str, state: DeliveryState, now: datetime) -> bool:
-    """Note what became of the last send of a code: whether ``message`` is one.
+    """Record how the last send of a code ended. Returns whether ``message`` is such a send.
 
-    Where the network did not deliver it, there is no reason to wait before the next. It never says
-    that somebody is verified.
+    If the network did not deliver it, the cool-down before the next send ends. It verifies nobody.
     """
     rows = await run(
         "UPDATE verifications SET delivery = $2, receipt_due_at = CASE WHEN outcome = $4 THEN NULL"
@@ -166,7 +165,7 @@ async def claim_receipts_due(most: int, now: datetime, again_at: datetime) -> li
 
 
 async def settle_receipts(verifications: Sequence[Verification]) -> None:
-    """The vendor is asked or told nothing more about these."""
+    """Ask or tell the vendor nothing more about these verifications."""
     if verifications:
         ids = [verification.id for verification in verifications]
         await Verification.filter(id__in=ids).update(receipt_due_at=None)
@@ -195,6 +194,6 @@ async def record_send_failure(verification: Verification, now: datetime) -> None
 
 
 async def stop_sends(verification: Verification) -> None:
-    """The vendor sends this code no more: the last one sent counts until it expires."""
+    """The vendor refuses further sends of this code; the last one sent works until it expires."""
     verification.next_send_at = verification.expires_at
     await pending_row(verification).update(next_send_at=F("expires_at"))

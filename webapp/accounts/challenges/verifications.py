@@ -1,7 +1,7 @@
 """The table of verifications: one effort each to verify one phone, and the steps it may take.
 
 Many processes may work on one row at once. So no step reads, compares and saves: each is one
-conditional UPDATE, and whoever's UPDATE finds the row as the step needs it has taken the step.
+conditional UPDATE, and the request whose UPDATE matches the row has taken the step.
 """
 
 from datetime import datetime, timedelta
@@ -99,13 +99,13 @@ class Verification(Model):
 
     @property
     def all_sends(self) -> int:
-        """How often the vendor was asked for this code, less the times that surely sent nothing."""
+        """The sends that went out or may have gone out."""
         total: int = self.sends + self.unknown_sends
         return total
 
     @property
     def checks_left(self) -> int:
-        """How many codes may still be tried."""
+        """How many more codes may be checked."""
         left: int = CHECKS_PER_VERIFICATION - self.checks
         return max(0, left)
 
@@ -147,7 +147,7 @@ async def begun_since(user: User, purpose: Purpose, since: datetime) -> int:
 
 
 async def reread(verification: Verification) -> None:
-    """Take over what other requests did to the row; nothing if it was purged."""
+    """Refresh checks and outcome from the row, unless it was purged."""
     if row := await row_of(verification).first():
         verification.checks, verification.outcome = row.checks, row.outcome
 
@@ -164,7 +164,7 @@ def pending_row(verification: Verification) -> QuerySet[Verification]:
 
 
 async def approve(verification: Verification) -> bool:
-    """The code was right: whether this call used it, which happens once."""
+    """Mark the verification approved. Returns True for the one call that did it."""
     used = await run(
         "UPDATE verifications SET outcome = $2, receipt_due_at ="
         " CASE WHEN message = '' THEN NULL ELSE sent_at END"  # for ``report_success``
@@ -191,13 +191,13 @@ async def record_full_phone(verification: Verification) -> None:
 
 
 async def expire(verification: Verification, now: datetime) -> None:
-    """The code is over at the vendor: a new one may be asked for at once."""
+    """The code no longer works at the vendor: a new one may be asked for at once."""
     verification.expires_at = verification.next_send_at = now
     await pending_row(verification).update(expires_at=now, next_send_at=now)
 
 
 async def replace_pending(user: User) -> Verification | None:
-    """End the user's pending verification, whose number was changed: the one ended, if any."""
+    """Mark the pending verification of a sign-up replaced. Returns it, or None if there is none."""
     rows = await run(
         "UPDATE verifications SET outcome = $3"
         " WHERE user_id = $1 AND purpose = $4 AND outcome = $2 RETURNING *",

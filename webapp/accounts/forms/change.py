@@ -1,4 +1,4 @@
-"""The forms of who changes an account."""
+"""The forms for changing an account."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""A password that is to be."""
+"""The rules for a new password."""
 
 from collections.abc import Sequence
 

@@ -28,7 +28,7 @@ class PhoneForm(Form):
 
     @property
     def known_country(self) -> str:
-        """The country that was chosen, if there is such a one."""
+        """The chosen country if it exists, else empty."""
         return self.country if self.country in SUPPORTED_REGIONS else ""
 
     @property

@@ -27,7 +27,7 @@ class ForgotForm(EmailField):
 
 @dataclass
 class ResetForm(CodeForm):
-    """The code on the phone, and the password to be. It is kept only until it is hashed."""
+    """The code on the phone and the new password, which is kept only until it is hashed."""
 
     password: str = field(default="", repr=False)
 

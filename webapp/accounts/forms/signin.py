@@ -1,4 +1,4 @@
-"""The form of who signs in."""
+"""The sign-in form."""
 
 from dataclasses import dataclass, field
 from typing import Self

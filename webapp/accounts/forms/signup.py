@@ -1,4 +1,4 @@
-"""The form that an account is made of."""
+"""The sign-up form."""
 
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -13,7 +13,7 @@ from webapp.accounts.people.letters import one_line
 
 @dataclass
 class SignupForm(EmailField, PhoneForm):
-    """All that an account is made of. The password is kept only until it is hashed."""
+    """Everything an account needs. The password is kept only until it is hashed."""
 
     name: str = ""
     password: str = field(default="", repr=False)

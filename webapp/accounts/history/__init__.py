@@ -1,1 +1,1 @@
-"""What became of every request for a code: events by phone, and totals by day."""
+"""The outcome of every request for a code: events by phone, and totals by day."""

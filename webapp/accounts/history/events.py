@@ -20,7 +20,7 @@ EVENTS_KEPT = timedelta(days=30)
 
 
 class PhoneEvent(Model):
-    """Something that happened to one phone, or that was refused to whoever entered it.
+    """Something that happened to a number, or was refused to the person who entered it.
 
     ``phone_key`` is a keyed hash of the number, empty where none could be read. Neither the number
     nor the address is stored. ``times`` is how often it happened within one batch.
@@ -45,7 +45,7 @@ class PhoneEvent(Model):
 
 
 class NewEvent(NamedTuple):
-    """A row of ``phone_events`` to be."""
+    """A new row of ``phone_events``."""
 
     at: datetime
     reason: str

@@ -95,7 +95,7 @@ class History:
     def counts_only(self, network: str) -> bool:
         """Count one refusal of ``network``: whether it had its events for this hour.
 
-        Whoever is refused again and again must not fill the table.
+        So endless refusals do not fill the table.
         """
         hour = self.clock().replace(minute=0, second=0, microsecond=0)
         if hour != self.hour or len(self.by_network) > MOST_NETWORKS:

@@ -1,1 +1,1 @@
-"""The verbs: what happens to a person, in the order in which it happens."""
+"""The journeys: what people do here, one module each, its functions in the order of the steps."""

@@ -1,7 +1,7 @@
 """A person changes their email address: it stays until the new one has been confirmed.
 
-Whether the new address has an account already is told to whoever opens the link in its mailbox,
-and to nobody before (ASVS 6.3.8).
+Only a person who opens the link in the new mailbox learns whether that address already has an
+account (ASVS 6.3.8).
 """
 
 from webapp.accounts.challenges import links
@@ -25,7 +25,7 @@ CHANGE = Purpose.CHANGE_EMAIL
 async def ask_for_email(site: Site, writer: EmailWriter, owner: Owner, form: EmailForm) -> str:
     """Email a link to the new address, and tell the person by the old one.
 
-    A link to another new address works no more. Returns the token of the session from now on.
+    A former link to a new address stops working. Returns the token of the session from now on.
     Raises ``EmailCoolingDown``, ``EmailsSpent`` and what ``changing`` does.
     """
     token, address = links.new_token(), form.clean_email

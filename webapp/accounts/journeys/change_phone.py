@@ -1,7 +1,7 @@
 """A signed-in person changes the number: by a code to the old one and a code to the new one.
 
-The functions stand in the order in which that happens. Who has lost the old phone goes the way of
-``lost_phone``, which ends in ``give_number`` as well.
+The functions stand in the order of the steps. Somebody who has lost the old phone takes those of
+``lost_phone``, which end in ``give_number`` too.
 """
 
 from typing import NamedTuple
@@ -50,7 +50,7 @@ class OldCodeRefused(Exception):
 
 
 class Begun(NamedTuple):
-    """What the password and a new number give: the session's token, and what stood in the way."""
+    """The result of ``begin``: the session's token, and the error if no code was sent."""
 
     token: str
     error: LimitExceeded | ProviderError | None = None  # why no code went to the new number
@@ -65,7 +65,7 @@ class Pair(NamedTuple):
 
 @tells_database_errors
 async def begin(site: Site, owner: Owner, form: NewPhoneForm) -> Begun:
-    """Check the password, and have a code sent to each of the two numbers.
+    """Check the password, and send a code to each of the two numbers.
 
     A code that could not be sent to the old number can be asked for again with the other. Raises
     ``SameNumber`` and what ``changing`` does.
@@ -88,7 +88,7 @@ async def begin(site: Site, owner: Owner, form: NewPhoneForm) -> Begun:
 
 
 async def send_to_new(site: Site, user: User, phone: Phone) -> Verification:
-    """Have a code sent to the number to be. Raises ``LimitExceeded`` or ``ProviderError``."""
+    """Send a code to the new number. Raises ``LimitExceeded`` or ``ProviderError``."""
     verification = await prove_phone.verification_for(site, user, phone.e164, Purpose.NEW_PHONE)
     return await prove_phone.catch_up(site, user, verification)
 

@@ -25,7 +25,7 @@ CONFIRM, CHANGE = Purpose.CONFIRM_EMAIL, Purpose.CHANGE_EMAIL
 
 
 class Confirmation(StrEnum):
-    """Where the confirmation of an address is, for whoever has a link to it."""
+    """The state of confirming an address, as its link shows it."""
 
     OPEN = "open"  # the link works
     CONFIRMED = "confirmed"
@@ -34,7 +34,7 @@ class Confirmation(StrEnum):
 
 
 class LinkStatus(NamedTuple):
-    """What a link says; ``address`` is empty where it is nobody's link."""
+    """The state of a link; ``address`` is empty for an unknown link."""
 
     confirmation: Confirmation
     address: str = ""
@@ -68,7 +68,7 @@ async def send_link(site: Site, user: User) -> None:
 
 
 async def read_link(site: Site, token: str) -> LinkStatus:
-    """What the link with ``token`` says. Changes nothing, as mail programs open links too."""
+    """The state of the link with ``token``. Changes nothing, since mail programs open links too."""
     found = await links.find(token, CONFIRM, CHANGE)
     if found is None:
         return LinkStatus(Confirmation.OVER)
@@ -80,7 +80,7 @@ async def read_link(site: Site, token: str) -> LinkStatus:
 
 
 async def confirm(site: Site, token: str) -> LinkStatus:
-    """Confirm the address that the link was sent to, if the link works: what it says then."""
+    """Confirm the address of the link, if the link works. Returns its state afterwards."""
     found = await links.find(token, CONFIRM, CHANGE)
     if found is None:
         return LinkStatus(Confirmation.OVER)

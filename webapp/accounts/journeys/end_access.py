@@ -1,4 +1,4 @@
-"""Ways into an account end: one that its person chooses, or all but those of their own browser."""
+"""Sessions and remembered browsers: the list of them, ending one, ending all but this browser's."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -27,9 +27,9 @@ class WayIn(NamedTuple):
 
 
 async def ways_in(site: Site, owner: Owner, browser: str) -> tuple[list[WayIn], list[WayIn]]:
-    """Browsers signed in, and browsers remembered; ``browser`` is the token of this one, if it is.
+    """The browsers signed in, and the browsers remembered; this one comes first.
 
-    The one of ``owner`` comes first.
+    ``browser`` is the token by which this one is remembered, or empty.
     """
     now, user_id = site.clock(), owner.user.id
     here = {owner.session.token_hash, token_hash(browser)}

@@ -152,7 +152,7 @@ async def _replace(
 
 @tells_database_errors
 async def send_link(site: Site, writer: EmailWriter, user: User) -> None:
-    """Email the person, who has entered the password, a link by which to name another number.
+    """Email a link for entering another number to a person who has entered the password.
 
     Raises ``EmailCoolingDown`` or ``EmailsSpent``.
     """

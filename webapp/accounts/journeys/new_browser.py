@@ -1,6 +1,6 @@
-"""A browser signs in: the person is told if their account was not used with it before.
+"""Notifies people of a sign-in from a browser that was not used with their account before.
 
-A browser is known from signing in on, and one that signed up from signing out on.
+A browser is known once it has signed in; the one that signed up, once it has signed out.
 """
 
 from tortoise.transactions import in_transaction
@@ -16,11 +16,10 @@ from webapp.accounts.sending.notices import Notice
 async def note_browser(
     site: Site, user: User, user_agent: str, known: str, *, remember: bool = False
 ) -> str:
-    """Note a browser that signs in, in the transaction that is open here.
+    """Record a browser that signs in, in the caller's transaction; ``wake`` the outbox after it.
 
-    ``known`` is the token that the browser has, if it has one; ``remember`` has it need no code
-    next time. Returns the token that it is to have instead, or nothing where it keeps its own.
-    ``wake`` the outbox after the commit.
+    ``known`` is the browser's token, or empty. With ``remember`` it needs no code next time.
+    Returns its new token, or nothing if it keeps the one it has.
     """
     now = site.clock()
     is_known = await remembered_browsers.is_known(known, user.id, now)

@@ -1,4 +1,4 @@
-"""A person chooses a password: what our own rules cannot tell of it."""
+"""A new password is looked up among those known from breaches."""
 
 import structlog
 

@@ -102,7 +102,7 @@ async def _goes_on(site: Site, owner: Owner, token: str) -> bool:
     """Have the session go on under ``token``: False where it has ended meanwhile.
 
     Whatever changes a password or deletes an account ends all other sessions while it holds the
-    account, which is locked here too. So nothing is changed with a password that counts no more.
+    account, which is locked here too. So nothing is changed with a former password.
     """
     if token == owner.token:
         return await sessions.is_there(token)

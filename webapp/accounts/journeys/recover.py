@@ -1,7 +1,7 @@
 """A person has forgotten the password: a link by email, a code to the phone, another password.
 
-The functions stand in the order in which that happens. The link alone changes nothing, and neither
-does the phone: both are asked for, as signing in asks for two factors (ASVS 6.4.3).
+The functions stand in the order of the steps. A reset needs both the link and the phone, as signing
+in needs two factors (ASVS 6.4.3).
 """
 
 from typing import NamedTuple
@@ -51,7 +51,7 @@ async def send_link(site: Site, writer: EmailWriter, form: ForgotForm) -> None:
 
     It goes to the address as the account has it, not as it was typed. Where no account has it, the
     same is done with somebody made up, by the same statements (ASVS 6.3.8). Raises
-    ``EmailCoolingDown`` or ``EmailsSpent``, be there an account or not.
+    ``EmailCoolingDown`` or ``EmailsSpent``, whether or not there is an account.
     """
     folded, token, now = emails.fold(form.clean_email), links.new_token(), site.clock()
     email = writer.reset_password(token)
@@ -94,9 +94,9 @@ async def reset_password(
 
     ``opened`` is what the link with ``token`` opened.
 
-    Who has entered the code and chosen the password has given what signing in asks for, and is
-    signed in, by a session of their own (ASVS 7.2.4). All others end, remembered browsers too
-    (ASVS 7.4.3), and so does a pause after wrong passwords. Raises ``LinkOver``,
+    The person has given what signing in asks for, and gets a new session (ASVS 7.2.4). All other
+    sessions and remembered browsers end (ASVS 7.4.3), and so does a pause after wrong passwords.
+    Raises ``LinkOver``,
     ``BreachedPassword``, ``WrongCode``, ``CodeExpired``, ``LimitExceeded`` or ``ProviderError``.
     """
     verification = opened.verification
@@ -119,7 +119,7 @@ async def reset_password(
 def _session_after(site: Site, token: str, form: ResetForm) -> str:
     """The token of the session that this form leads to.
 
-    Not random, so that a browser which lost our answer, or sent the form twice, is told the same.
+    Not random, so that a browser which lost our answer, or sent the form twice, gets the same one.
     Another password with the same link and code leads to another token.
     """
     return sessions.derive_next_token(f"{token}\0{form.password}", form.digits, site.secret_key)

@@ -14,7 +14,7 @@ from webapp.providers import Channel, ProviderError
 
 @contextmanager
 def refusals(site: Site, phone: str, channel: Channel | None = None) -> Iterator[None]:
-    """Record why the block refuses, if it does. Never put one inside another."""
+    """Record the reason if the block refuses. Do not nest them: it would be recorded twice."""
     try:
         yield
     except Exception as error:

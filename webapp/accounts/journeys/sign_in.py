@@ -38,17 +38,17 @@ class WrongPassword(Refusal):
 
 
 class SignedIn(NamedTuple):
-    """What a right password gives: a session, and the code that it waits for, if any."""
+    """The result of a right password: a session, and the code that it waits for, if any."""
 
     user: User
     token: str
     verification: Verification | None = None
     error: LimitExceeded | ProviderError | None = None  # why the code was not sent
-    known: str = ""  # a token for the browser, by which it is known from now on
+    known: str = ""  # the token of a browser that is known from now on
 
 
 class CodeEntered(NamedTuple):
-    """What a right code gives: the session's next token, and one for the browser if it is new."""
+    """The result of a right code: the session's next token, and one for a browser that is new."""
 
     token: str
     browser: str = ""
@@ -131,8 +131,8 @@ async def enter_code(
 ) -> CodeEntered:
     """The right code signs this browser in, and has it remembered if ``remember``.
 
-    ``session`` is the token of the session that waits for the code, ``known`` the one by which the
-    browser is known, if it is. The person is told of a browser that is not known.
+    ``session`` is the token of the session that waits for the code, ``known`` that of a known
+    browser, or empty. The person is notified of an unknown one.
 
     Raises ``WrongCode``, ``CodeExpired``, ``LimitExceeded`` or ``ProviderError``.
     """

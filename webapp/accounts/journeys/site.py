@@ -52,7 +52,7 @@ class Site:
 
 
 class SignupOver(Exception):
-    """The sign-up was verified or purged by somebody else while this request was at it."""
+    """Another request verified the sign-up, or it was purged, while this request was running."""
 
 
 def tells_database_errors(

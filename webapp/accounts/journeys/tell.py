@@ -1,4 +1,4 @@
-"""The person is told of a change of their account, whoever made it (ASVS 6.3.7)."""
+"""Notifies people of changes of their account, whoever made them (ASVS 6.3.7)."""
 
 import structlog
 
@@ -17,11 +17,11 @@ async def tell(
 ) -> None:
     """Write ``notice`` to the outbox in the transaction of the change; ``wake`` the outbox then.
 
-    ``user`` is as they were before the change: a new email address or phone is not told that it is
-    new. By email where the address is confirmed, since another may be a stranger's, else by text;
-    ``both_ways`` for what must not be missed. Texts count in the site's budget, as confirmations
-    do, and wait where it is spent; more than ten a day to one phone are left out. The log has the
-    change under the notice's own name. ``browser`` is the browser that it was made with, in words.
+    ``user`` is as they were before the change, so it goes to the former address or number. It goes
+    by email if the address is confirmed (another may be a stranger's), else by text, and by both
+    with ``both_ways``. Texts count in the site's budget as confirmations do, and wait while it is
+    spent; a phone gets at most ten a day. The change is logged under the notice's value.
+    ``browser`` describes the browser that made it.
     """
     ways, reaches = [], user.email_confirmed_at is not None
     if site.emails and (reaches or notice in ALWAYS_EMAILED):

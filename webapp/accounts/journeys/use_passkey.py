@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 class PasskeyExpired(Exception):
-    """The browser was asked too long ago, or the question is answered already."""
+    """The challenge has expired, or was answered already."""
 
 
 def party_of(site: Site) -> RelyingParty:
@@ -37,7 +37,7 @@ def party_of(site: Site) -> RelyingParty:
 
 @tells_database_errors
 async def ask_to_sign_in(site: Site) -> dict[str, Any]:
-    """What to ask a browser, of which nobody knows yet whose it is."""
+    """The options for signing in with any passkey, since nobody is known yet."""
     challenge = await passkey_challenges.issue(Purpose.SIGN_IN, None, site.clock())
     return ceremonies.request_options(party_of(site), challenge)
 
@@ -106,7 +106,7 @@ async def _record_use(site: Site, owned: Owned, sign_count: int) -> None:
 
 @tells_database_errors
 async def ask_to_prove(site: Site, owner: Owner) -> dict[str, Any]:
-    """What to ask the browser of somebody who is signed in: one of their own passkeys."""
+    """The options for proving again who is signed in, with one of their own passkeys."""
     user_id = owner.user.id
     challenge = await passkey_challenges.issue(Purpose.PROVE, user_id, site.clock())
     present = await passkeys.of_user(user_id)
@@ -115,7 +115,7 @@ async def ask_to_prove(site: Site, owner: Owner) -> dict[str, Any]:
 
 @tells_database_errors
 async def prove(site: Site, owner: Owner, credential: str) -> str:
-    """Note that whoever is signed in has a passkey of theirs, and so is them.
+    """The person who is signed in proves again who they are, with one of their passkeys.
 
     Returns the token of the session from now on (ASVS 7.2.4). Raises ``PasskeyExpired``, also
     where the session was ended beside this request, or ``PasskeyRefused``.

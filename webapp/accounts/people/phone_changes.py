@@ -17,7 +17,7 @@ from webapp.accounts.statements import add, run
 
 
 class State(StrEnum):
-    """What became of a change."""
+    """The state of a change."""
 
     WAITING = "waiting"
     MADE = "made"
@@ -72,7 +72,7 @@ async def due(now: datetime, user: User | None = None) -> list[PhoneChange]:
 
 
 async def make(change: PhoneChange, now: datetime) -> bool:
-    """Whether this call makes the change, which happens once, and not before its time."""
+    """Mark a change made that is due. Returns True for the one call that did it."""
     made = await run(
         "UPDATE phone_changes SET state = $2 WHERE id = $1 AND state = $3 AND effective_at <= $4"
         " RETURNING id",

@@ -149,7 +149,7 @@ def example(country: str) -> str:
     return country and _example(country if country in SUPPORTED_REGIONS else "US")
 
 
-@cache  # of regions that there are, not of what strangers type
+@cache  # bounded: by region, not by what strangers type
 def _example(region: str) -> str:
     number = phonenumbers.example_number_for_type(region, PhoneNumberType.MOBILE)
     number = number or phonenumbers.example_number(region)

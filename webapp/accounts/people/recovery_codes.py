@@ -8,7 +8,7 @@ import secrets
 
 # Crockford's base 32: no letter of it is taken for another (https://www.crockford.com/base32.html)
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-MEANT = str.maketrans("OIL", "011")  # what is written for a digit
+MEANT = str.maketrans("OIL", "011")  # letters mistaken for digits
 LENGTH, GROUP = 24, 4
 
 

@@ -1,7 +1,7 @@
 """The table of browsers that an account was used with lately.
 
-Some are remembered: they need no code to sign in. The others are only known, so that their signing
-in is no news. The cookie holds a random token of its own, the table its hash. It outlives sessions
+Some are remembered: they need no code to sign in. The others are only known: nobody is notified of
+their sign-ins. The cookie holds a random token of its own, the table its hash. It outlives sessions
 and ends after 30 days, with a new password, or when its owner ends it.
 """
 
@@ -38,7 +38,7 @@ class RememberedBrowser(Model):
 async def remember(user_id: int, user_agent: str, now: datetime, *, asks_code: bool = False) -> str:
     """Remember a browser for this account: its token, for the cookie alone.
 
-    With ``asks_code`` it is only known, and needs a code all the same.
+    With ``asks_code`` it is only known, and still needs a code.
     """
     token = token_urlsafe(TOKEN_BYTES)
     browser = RememberedBrowser(

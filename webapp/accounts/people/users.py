@@ -116,7 +116,7 @@ async def save_password_hash(user: User, password_hash: str) -> None:
 
 
 async def correct(user: User, columns: dict[str, Any]) -> bool:
-    """Write ``columns`` into a pending sign-up; False where it is pending no more.
+    """Write ``columns`` into a pending sign-up; False if it is no longer pending.
 
     The row stays locked until the caller's transaction ends, so nobody verifies it meanwhile.
     """
@@ -136,8 +136,7 @@ async def delete(user: User) -> None:
 async def change_phone(user: User, phone: Phone) -> bool:
     """Give a pending sign-up another number.
 
-    False where it has that number, has changed its number as often as it may, or is pending no
-    more.
+    False if it has that number, has changed its number as often as it may, or is no longer pending.
     """
     changeable = _pending(user).filter(phone_changes__lt=PHONE_CHANGES).exclude(phone=phone.e164)
     changed = await changeable.update(
@@ -176,8 +175,8 @@ async def claim(user: User, phone: str, now: datetime) -> bool:
     """Verify a pending sign-up by ``phone``, and claim its email.
 
     False where it is verified already, or has another number by now. Raises ``IntegrityError``
-    where another account has claimed the email. The digest goes with it: by the work that a second
-    sign-up with the same answers makes, a stranger could tell who has an account.
+    where another account has claimed the email. The digest is cleared: a second
+    sign-up with the same answers would take other steps, and tell a stranger who has an account.
     """
     claimed = await run(
         "UPDATE users SET verified_at = $3, claimed_email = $4, signup_digest = NULL"
@@ -204,7 +203,7 @@ async def is_phone_full(phone: str, most: int | None, own: int = 0) -> bool:
 
 
 async def lock_phone(phone: str) -> None:
-    """Let nobody else past here for ``phone`` until the transaction that is open here ends."""
+    """Have transactions that count the accounts of ``phone`` wait for each other."""
     await serialise(f"accounts of {phone}")
 
 
@@ -231,7 +230,7 @@ async def change(user: User, columns: dict[str, Any]) -> User:
 
 
 async def use_recovery_code(user: User, code_hash: str, next_hash: str) -> bool:
-    """Put another recovery code in the place of the one that is used: whether it was there."""
+    """Replace the recovery code by the next one. False if it is not the one that was used."""
     used = await run(
         "UPDATE users SET recovery_code_hash = $3 WHERE id = $1 AND recovery_code_hash = $2"
         " RETURNING id",
@@ -243,7 +242,7 @@ async def use_recovery_code(user: User, code_hash: str, next_hash: str) -> bool:
 
 
 async def confirm_email(user_id: int, address: str, now: datetime) -> bool:
-    """Mark the email of a user confirmed: False where ``address`` is no longer theirs, or was."""
+    """Mark a user's email confirmed. False if it is confirmed, or ``address`` is no longer theirs."""
     confirmed = await run(
         "UPDATE users SET email_confirmed_at = $3"
         " WHERE id = $1 AND email = $2 AND email_confirmed_at IS NULL RETURNING id",

@@ -1,7 +1,7 @@
-"""The table of blocks: who gets no text, because an operator said so.
+"""The table of blocks: whom operators exclude from texts.
 
-Each is looked up where a text is asked for, so it holds at once in every process. A sign-up looks
-it up in the statement that reads its account anyway.
+They are read for every text that is asked for, so a block holds at once in every process. A sign-up
+reads them in the statement that looks for its account anyway.
 """
 
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ class Block(Model):
 
 
 class BlockedByOperator(Blocked, Refusal):
-    """A block holds. People are told what they are told where the vendor blocks a number."""
+    """A block applies. Pages say the same as where the vendor blocks a number."""
 
     def __init__(self, what: str) -> None:
         """``what`` is the block."""
@@ -52,7 +52,7 @@ class BlockedByOperator(Blocked, Refusal):
 
 
 class Subject(NamedTuple):
-    """Who asks for a text. What is empty is not looked up."""
+    """Who asks for a text. An empty field matches no block."""
 
     phone: str = ""  # E.164
     country: str = ""  # ISO 3166
@@ -61,7 +61,7 @@ class Subject(NamedTuple):
 
     @classmethod
     def of_phone(cls, phone: str) -> "Subject":
-        """Whoever has ``phone``."""
+        """The subject for a number alone."""
         return cls(phone, country_of(phone))
 
 
@@ -123,7 +123,7 @@ def _digits(address: IPv4Address | IPv6Address) -> str:
 
 
 async def save(block: Block) -> None:
-    """Block, or change the end of the block that there is."""
+    """Insert the block, or change the end of the existing one."""
     await run(
         "INSERT INTO blocks (what, lowest, highest, created_at, ends_at)"
         " VALUES ($1, $2, $3, $4, $5)"
@@ -137,7 +137,7 @@ async def save(block: Block) -> None:
 
 
 async def lift(what: str, now: datetime) -> bool:
-    """End a block: whether it held."""
+    """Delete a block. Returns whether it was in force."""
     ended = await run(
         "DELETE FROM blocks WHERE what = $1 AND (ends_at IS NULL OR ends_at > $2) RETURNING what",
         what,

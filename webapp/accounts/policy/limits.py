@@ -73,8 +73,8 @@ async def reserve_confirmation(
 ) -> Reservation:
     """Reserve one confirmation text. Raises ``LimitExceeded`` while it has to wait.
 
-    It may use the whole budget, of which codes leave a part: an attack on the sign-up must not
-    silence it.
+    It may use the whole budget. Codes leave a part of it, so that an attack on the sign-up does not
+    silence confirmations.
     """
     return await usage.reserve([*_limits_of_site(spending.sends_per_hour), *money], now)
 

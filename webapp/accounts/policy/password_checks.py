@@ -1,8 +1,8 @@
 """The table of password checks: how often in a row a wrong password was entered for one account.
 
 A check is claimed before the password is compared, by one statement, so that requests at once each
-count. A right password forgets the count. Pauses grow instead of a lock that a stranger could turn
-in an owner's door, and end at 100 in a row (NIST SP 800-63B-4, 3.2.2).
+count. A right password clears the count. Pauses grow instead of a lock-out, which a stranger could
+use against the owner; after 100 in a row only a new password helps (NIST SP 800-63B-4, 3.2.2).
 """
 
 from datetime import datetime, timedelta

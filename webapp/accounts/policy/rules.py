@@ -29,8 +29,8 @@ PHONE_CHANGE_WAITS = timedelta(hours=24)  # where the former phone is lost and c
 EMAIL_COOL_DOWN = timedelta(minutes=1)
 EMAILS_PER_ADDRESS = 10  # a day, of all that we send to it
 
-# Texts that tell a person of a change of the account, to one phone, with all other plain texts: who
-# has been told so often today has been told, and changes must not be a way to have texts paid for
+# Notices of account changes to one phone, counted with all other plain texts: more would tell
+# nothing new, and changing an account must not be a way to make the site pay for texts
 NOTICE_TEXTS_PER_PHONE = 10  # a day
 
 # Spending
@@ -50,8 +50,8 @@ SCARCE_SENDS_PER_PREFIX = 10  # an hour, not entered
 FORMS_PER_SIGNUP = 30  # sign-up forms, valid or not, for each allowed sign-up: 50 ms to check one
 HINTS_PER_IP = "600/10minutes"  # estimates of a password's strength, of some milliseconds each
 
-# One session that a right code ended, whose browser may send the code again: a guesser who has its
-# token gets no further in the ten minutes
+# Replays of a right code by a browser that lost our answer. Bounds the guesses of somebody who
+# stole the former session's token
 ANSWERS_PER_SESSION = "60/10minutes"
 
 # Passwords entered for one account in a row (NIST SP 800-63B-4, 3.2.2: at most 100)
@@ -126,7 +126,7 @@ class SpendingLimits:
 
 
 def whole_seconds(time: timedelta) -> int:
-    """``time`` in seconds, rounded up: who waits so long has waited long enough."""
+    """``time`` in whole seconds, rounded up, so that waiting that long is enough."""
     return -int(-time.total_seconds() // 1)
 
 

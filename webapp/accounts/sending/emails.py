@@ -44,7 +44,7 @@ class EmailWriter:
         )
 
     def lost_phone(self, token: str) -> Email:
-        """The link by which who has lost the phone names another number."""
+        """The link for entering another number after the phone was lost."""
         return self._write(
             "lost_phone",
             link=f"{self._base_url}/phone/new/{token}",
@@ -53,7 +53,7 @@ class EmailWriter:
         )
 
     def phone_change_waits(self, token: str) -> Email:
-        """The number is to be another in a day, unless its owner follows the link."""
+        """The number will change in a day, unless its owner follows the link."""
         hours = PHONE_CHANGE_WAITS // HOUR
         return self._write("phone_change_waits", link=self.link_to_stop(token), hours=hours)
 
@@ -74,7 +74,7 @@ class EmailWriter:
         return Email(subject, text, html)
 
     def reset_password(self, token: str) -> Email:
-        """The link by which who has forgotten the password chooses another."""
+        """The link for resetting a forgotten password."""
         return self._write(
             "reset_password",
             link=f"{self._base_url}/password/reset/{token}",

@@ -1,4 +1,4 @@
-"""The changes of an account that its person is told of."""
+"""The account changes that people are notified of."""
 
 from enum import StrEnum
 
@@ -18,8 +18,8 @@ class Notice(StrEnum):
     ACCOUNT_DELETED = "account_deleted"
 
 
-# What concerns the address itself is told to it although it is not confirmed.
+# Notices about the address itself go to it even if it is not confirmed.
 ALWAYS_EMAILED = frozenset({Notice.EMAIL_CHANGE_ASKED, Notice.EMAIL_CHANGED})
-# A text costs money: told by email or not at all. Nobody gets into an account by another name, and
-# the phone was texted the code by which a new browser signed in.
+# By email or not at all, since a text costs money: another name lets nobody in, and a new browser
+# signed in with a code that the phone was texted.
 NEVER_TEXTED = frozenset({Notice.NAME_CHANGED, Notice.NEW_BROWSER})

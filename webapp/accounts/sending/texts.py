@@ -55,8 +55,8 @@ def notice(name: str, about: Notice) -> str:
 
 
 def phone_change_waits(name: str, link: str) -> str:
-    """The number is to be another in a day. The link, which stops that, may need a second segment:
-    whoever took the account over must not keep the owner from it.
+    """The number will change in a day. The link to stop it may need a second segment, which is
+    worth its price: it protects the owner of an account that was taken over.
     """
     words = f"{{}}: Your number will change in 24 hours. Not you? Stop it: {link}"
     return _in_one_segment(name, words, f"{{}}: Stop the change of your number: {link}")
