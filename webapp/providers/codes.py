@@ -89,7 +89,7 @@ class Codes:
         return []
 
     async def report_success(self, message: str) -> None:
-        """Tell every messenger; only the one that sent the message acts. Raises ``ProviderError``."""
+        """Tell all messengers; the one that sent the message acts. Raises ``ProviderError``."""
         for messenger in self._messengers:
             await messenger.report_success(message)
 

@@ -242,7 +242,7 @@ async def use_recovery_code(user: User, code_hash: str, next_hash: str) -> bool:
 
 
 async def confirm_email(user_id: int, address: str, now: datetime) -> bool:
-    """Mark a user's email confirmed. False if it is confirmed, or ``address`` is no longer theirs."""
+    """Mark a user's email confirmed. False if it was already, or ``address`` is another by now."""
     confirmed = await run(
         "UPDATE users SET email_confirmed_at = $3"
         " WHERE id = $1 AND email = $2 AND email_confirmed_at IS NULL RETURNING id",
