@@ -16,7 +16,7 @@ from tests.phone import Phone
 from tests.rows import Rows
 from tests.servers import PRODUCTION
 from tests.test_history import reasons_of
-from tests.visitor import Page, Visitor
+from tests.visitor import Page, Visitor, filled_in
 from webapp.accounts.challenges import work
 from webapp.accounts.policy.rules import WORK_LIFETIME, WORK_WAIT
 from webapp.accounts.purge import purge
@@ -29,7 +29,7 @@ WAIT = int(WORK_WAIT.total_seconds())
 
 
 def challenge_on(page: Page) -> str:
-    """The challenge that the form on the page carries, or nothing."""
+    """The challenge that a form on the page carries, or nothing."""
     field = page.html.css_first("form[data-work] input[name=work]")
     return (field.attributes["value"] or "") if field else ""
 
@@ -69,7 +69,7 @@ async def test_half_way_to_the_brake_a_proof_is_asked_for_and_not_before(
     visitor.client.cookies.clear()
     page = await sign_up(visitor)
     assert (page.status, page.response.headers["Retry-After"]) == (429, str(WAIT))
-    assert "Your browser now proves that it is no robot" in page.text
+    assert "we check that you are not a robot" in page.text
     assert await phone.texts(NUMBER) == []
     page = await visitor.submit(
         "/signup", work=solved(challenge_on(page)), password=ADA["password"]
@@ -113,12 +113,130 @@ async def test_without_scripts_the_same_form_counts_after_a_wait(
     visitor: Visitor, clock: Clock
 ) -> None:
     page = await sign_up(visitor)
-    assert "send it again in 120 seconds" in page.text
+    assert "wait 120 seconds" in page.text
     early = await visitor.submit("/signup", password=ADA["password"])
     assert early.status == 429
     clock.advance(WAIT)
     page = await visitor.submit("/signup", password=ADA["password"])
     assert page.step == "verification"
+
+
+@ALWAYS
+async def test_who_sends_the_form_too_early_waits_for_the_rest_of_the_time_only(
+    visitor: Visitor, clock: Clock
+) -> None:
+    page = await sign_up(visitor)
+    clock.advance(WAIT - 40)
+    again = await visitor.submit("/signup", password=ADA["password"])
+    assert (again.status, again.response.headers["Retry-After"]) == (429, "40")
+    assert "wait 40 seconds" in again.text
+    assert challenge_on(again) == challenge_on(page)
+    clock.advance(40)
+    page = await visitor.submit("/signup", password=ADA["password"])
+    assert page.step == "verification"
+
+
+async def sign_up_with_work(visitor: Visitor) -> Page:
+    challenge = challenge_on(await sign_up(visitor))
+    return await visitor.submit("/signup", work=solved(challenge), password=ADA["password"])
+
+
+@ALWAYS
+async def test_a_code_sent_again_takes_another_proof(
+    app: Starlette, visitor: Visitor, phone: Phone, clock: Clock
+) -> None:
+    page = await sign_up_with_work(visitor)
+    clock.advance(page.resend_in or 0)
+    page = await visitor.submit("/verification/resend", button="sms")
+    assert (page.status, page.step, page.resend_in) == (429, "verification", 0)
+    assert len(await phone.texts(NUMBER)) == 1
+    page = await visitor.submit(
+        "/verification/resend", button="sms", work=solved(challenge_on(page))
+    )
+    assert (page.status, challenge_on(page)) == (200, "")
+    assert len(await phone.texts(NUMBER)) == 2
+    assert (await reasons_of(app, NUMBER)).count("limit_work") == 2
+    assert (await verify(visitor, phone)).verified
+
+
+@ALWAYS
+async def test_the_button_that_was_pressed_is_the_one_that_the_browser_presses_again(
+    visitor: Visitor, clock: Clock
+) -> None:
+    page = await sign_up_with_work(visitor)
+    clock.advance(page.resend_in or 0)
+    page = await visitor.submit("/verification/resend", button="call")
+    pressed = page.html.css("form[data-work] [data-pressed]")
+    assert [button.attributes["value"] for button in pressed] == ["call"]
+
+
+@ALWAYS
+async def test_another_number_takes_another_proof_and_is_not_typed_again(
+    visitor: Visitor, phone: Phone
+) -> None:
+    await sign_up_with_work(visitor)
+    await visitor.visit("/verification/phone")
+    page = await visitor.submit("/verification/phone", phone=OTHER_NUMBER)
+    assert (page.status, page.step) == (429, "phone")
+    assert filled_in(page.form("/verification/phone"))["phone"] == OTHER_NUMBER
+    assert await phone.texts(OTHER_NUMBER) == []
+    work = solved(challenge_on(page))
+    page = await visitor.submit("/verification/phone", phone="+447400123458", work=work)
+    assert page.status == 429, "A proof is for one number."
+    page = await visitor.submit("/verification/phone", phone=OTHER_NUMBER, work=work)
+    assert page.step == "verification"
+    assert (await verify(visitor, phone, OTHER_NUMBER)).verified
+
+
+@ALWAYS
+async def test_the_first_code_still_works_while_another_is_waited_for(
+    visitor: Visitor, phone: Phone
+) -> None:
+    await sign_up_with_work(visitor)
+    await visitor.post("/verification/phone", {"country": "GB", "phone": OTHER_NUMBER})
+    await visitor.visit("/verification")
+    assert (await verify(visitor, phone)).verified
+
+
+@AUTO
+async def test_half_way_to_the_brake_resends_and_other_numbers_take_work_and_not_before(
+    visitor: Visitor, clock: Clock
+) -> None:
+    page = await sign_up(visitor)
+    clock.advance(page.resend_in or 0)
+    page = await visitor.submit("/verification/resend", button="sms")
+    assert (page.status, challenge_on(page)) == (200, "")
+    clock.advance(page.resend_in or 0)
+    assert challenge_on(await visitor.submit("/verification/resend", button="sms"))
+    elsewhere = {"country": "DE", "phone": "+4915123456789"}
+    beside = {"country": "GB", "phone": OTHER_NUMBER}
+    assert challenge_on(await visitor.post("/verification/phone", beside))
+    assert (await visitor.post("/verification/phone", elsewhere)).step == "verification"
+
+
+@ALWAYS
+async def test_who_entered_a_password_works_for_no_code(
+    visitor: Visitor, phone: Phone, clock: Clock
+) -> None:
+    await sign_up_with_work(visitor)
+    await verify(visitor, phone)
+    visitor.client.cookies.clear()
+    await visitor.visit("/signin")
+    page = await visitor.submit("/signin", email=ADA["email"], password=ADA["password"])
+    assert page.step == "signin-code"
+    clock.advance(page.resend_in or 0)
+    assert (await visitor.submit("/signin/resend", button="sms")).status == 200
+
+
+@pytest.mark.environ(CHALLENGE="always", SIGNUPS_PER_IP="2/hour")
+async def test_a_sign_up_counts_once_however_its_proof_came(visitor: Visitor) -> None:
+    for _ in range(2):
+        page = await sign_up_another(visitor)
+        work = solved(challenge_on(page))
+        page = await visitor.submit("/signup", work=work, password=ADA["password"])
+        assert page.step == "verification"
+    page = await sign_up_another(visitor)
+    assert (page.status, challenge_on(page)) == (429, "")
 
 
 @ALWAYS

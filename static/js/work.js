@@ -34,5 +34,5 @@ export const start = async (form) => {
   payload.solutions = await solve(payload);
   if (!form.isConnected || form.elements.work?.value !== last) return; // answered or left meanwhile
   last = form.elements.work.value = btoa(JSON.stringify(payload));
-  if (form.elements.password.value) form.requestSubmit();
+  if (form.elements.password?.value !== "") form.requestSubmit(form.querySelector("[data-pressed]"));
 };

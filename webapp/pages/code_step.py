@@ -20,8 +20,8 @@ from webapp.accounts.journeys.complete_sign_up import recover_session
 from webapp.accounts.journeys.prove_phone import resend_code
 from webapp.accounts.people import phones
 from webapp.accounts.people.sessions import Visitor
-from webapp.accounts.policy.rules import LimitExceeded, whole_seconds
-from webapp.pages import delivery, state
+from webapp.accounts.policy.rules import LimitExceeded, WorkNeeded, whole_seconds
+from webapp.pages import delivery, state, work
 from webapp.pages.step import Redirect, form_page, go_on, take_notice, throttle
 from webapp.pages.words import SENT_AGAIN, USER_ERRORS, Problem, problem
 from webapp.providers import Channel
@@ -74,7 +74,11 @@ class CodeStep:
         has_code = not verification.never_sent
         try:
             await throttle(request, "resends")
-            await resend_code(site, user, verification, channel)
+            worked = await work.was_proven(request, verification.phone)
+            await resend_code(site, user, verification, channel, worked=worked)
+        except WorkNeeded:
+            asked = await work.ask(request, verification.phone, pressed=channel)
+            return self.render(request, verification, problem=asked.problem, asked=asked)
         except USER_ERRORS as error:
             stopped = problem(error, has_code=has_code)
             return self.render(request, verification, problem=stopped)
@@ -98,10 +102,15 @@ class CodeStep:
         form: CodeForm | None = None,
         problem: Problem | None = None,
         notice: str | None = None,
+        asked: work.Asked | None = None,
     ) -> Response:
-        """The step as it stands for the person whose ``verification`` this is."""
+        """The step as it stands for the person whose ``verification`` this is.
+
+        ``asked`` is the proof of work that sending again asks for, if it does.
+        """
         site = state.site(request)
         shown = self.context(verification, site.clock(), site.verifier.channels, notice)
+        shown["work"] = asked
         return form_page(request, self.template, self.url, form or CodeForm(), shown, problem)
 
     def context(
@@ -132,6 +141,7 @@ def context(
         **delivery.context(verification, now, channels),
         "can_whatsapp": Channel.WHATSAPP in channels and not verification.never_sent,
         "notice": notice,
+        "work": None,
     }
 
 

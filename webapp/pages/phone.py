@@ -10,7 +10,8 @@ from webapp.accounts.journeys.prove_phone import change_phone
 from webapp.accounts.people import phones
 from webapp.accounts.people.countries import countries
 from webapp.accounts.people.users import User
-from webapp.pages import state, verification
+from webapp.accounts.policy.rules import WorkNeeded
+from webapp.pages import state, verification, work
 from webapp.pages.step import (
     PHONE,
     VERIFICATION,
@@ -38,24 +39,38 @@ async def submit(request: Request) -> Response:
         return render(request, user, form)
     try:
         await throttle(request, "resends", form=form)
-        pending = await change_phone(site, user, pending, form.number)
+        worked = await work.was_proven(request, form.number.e164)
+        pending = await change_phone(site, user, pending, form.number, worked=worked)
+    except WorkNeeded:
+        asked = await work.ask(request, form.number.e164)
+        return render(request, user, form, asked.problem, asked)
     except USER_ERRORS as error:
         return render(request, user, form, problem(error))
     return verification.STEP.render(request, pending) if is_fragment(request) else go(VERIFICATION)
 
 
 def render(
-    request: Request, user: User, form: PhoneForm, problem: Problem | None = None
+    request: Request,
+    user: User,
+    form: PhoneForm,
+    problem: Problem | None = None,
+    asked: work.Asked | None = None,
 ) -> Response:
     """The form for another number than the one ``user`` has."""
-    shown = context(user, form, state.site(request).countries)
+    shown = context(user, form, state.site(request).countries, asked)
     return form_page(request, TEMPLATE, PHONE, form, shown, problem)
 
 
-def context(user: User, form: PhoneForm, allowed: frozenset[str]) -> dict[str, Any]:
-    """What the template needs besides the form; ``allowed`` countries, all when empty."""
+def context(
+    user: User, form: PhoneForm, allowed: frozenset[str], asked: work.Asked | None = None
+) -> dict[str, Any]:
+    """What the template needs besides the form; ``allowed`` countries, all when empty.
+
+    ``asked`` is the proof of work that it asks for, if it does.
+    """
     return {
         "phone": phones.readable(user.phone),
         "countries": countries(allowed),
         "example": phones.example(form.country),
+        "work": asked,
     }

@@ -2,19 +2,16 @@
 
 from typing import Any
 
-from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts.challenges import work as challenges
-from webapp.accounts.forms import LONGEST, typed
+from webapp.accounts.forms import LONGEST
 from webapp.accounts.forms.signup import SignupForm
 from webapp.accounts.journeys.sign_up import SignedUp, sign_up
-from webapp.accounts.journeys.site import Site
 from webapp.accounts.people import phones, sessions
 from webapp.accounts.people.countries import countries
 from webapp.accounts.policy.rules import Throttled, WorkNeeded
-from webapp.pages import state, verification
+from webapp.pages import state, verification, work
 from webapp.pages.locale import country_of
 from webapp.pages.step import (
     HOME,
@@ -66,22 +63,17 @@ async def submit(request: Request) -> Response:
         return render(request, form)
     browser = state.browser(request, form.return_to)
     try:
-        await throttle(request, "signups", form=form)
-        worked = await _worked(site, form, fields)
+        worked = await work.was_proven(request, form.profile()["phone"])
+        if not worked:  # or it was counted when the work was asked for
+            await throttle(request, "signups", form=form)
         network = state.networks(request)[0]
         signed_up = await sign_up(site, form, visitor, browser, network, worked=worked)
-    except WorkNeeded as error:
-        work = challenges.issue(form.profile()["phone"], site.secret_key, site.clock())
-        return render(request, form, problem(error), work=work)
+    except WorkNeeded:
+        asked = await work.ask(request, form.profile()["phone"])
+        return render(request, form, asked.problem, asked)
     except USER_ERRORS as error:
         return render(request, form, problem(error))
     return await on_to_the_code(request, signed_up)
-
-
-async def _worked(site: Site, form: SignupForm, fields: FormData) -> bool:
-    """Whether the form came with a proof of work, which is used by that."""
-    answer, phone = typed(fields, "work", challenges.LONGEST_ANSWER), form.profile()["phone"]
-    return bool(answer) and await challenges.use(answer, phone, site.secret_key, site.clock())
 
 
 async def on_to_the_code(request: Request, signed_up: SignedUp) -> Response:
@@ -99,20 +91,25 @@ async def on_to_the_code(request: Request, signed_up: SignedUp) -> Response:
 
 
 def render(
-    request: Request, form: SignupForm, problem: Problem | None = None, work: str = ""
+    request: Request,
+    form: SignupForm,
+    problem: Problem | None = None,
+    asked: work.Asked | None = None,
 ) -> Response:
     """The form again, with all that was typed but the password."""
     allowed = state.site(request).countries
-    return form_page(request, TEMPLATE, SIGNUP, form, context(form, allowed, work), problem)
+    return form_page(request, TEMPLATE, SIGNUP, form, context(form, allowed, asked), problem)
 
 
-def context(form: SignupForm, allowed: frozenset[str], work: str = "") -> dict[str, Any]:
+def context(
+    form: SignupForm, allowed: frozenset[str], asked: work.Asked | None = None
+) -> dict[str, Any]:
     """What the template needs besides the form; ``allowed`` countries, all when empty.
 
-    ``work`` is the challenge for a proof of work, if one is asked for.
+    ``asked`` is the proof of work that it asks for, if it does.
     """
     return {
         "countries": countries(allowed),
         "example": phones.example(form.country),
-        "work": work,
+        "work": asked,
     }

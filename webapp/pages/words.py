@@ -104,8 +104,9 @@ LIMITS: Mapping[type[LimitExceeded], str] = {
     "Choose a new password to get in",
     rules.PasskeysSpent: f"An account may have {PASSKEYS_PER_ACCOUNT} passkeys. Remove one first",
     rules.DatabaseAway: f"We are not ready just now. {KEPT}: try again in {{wait}}",
-    rules.WorkNeeded: "Many codes are being asked for from your network. Your browser now proves "
-    "that it is no robot and sends the form by itself. Without JavaScript, send it again in {wait}",
+    rules.WorkNeeded: "Many codes are being asked for just now, so we check that you are not a "
+    "robot. Your browser does it by itself and then sends the form. Without JavaScript, wait "
+    "{wait}, then press the button again",
     rules.Overloaded: f"Many people are signing up at this moment. {KEPT}: try again in {{wait}}",
 }
 OURS = (rules.DatabaseAway, rules.Overloaded)  # limits of the site, not of the person

@@ -281,7 +281,7 @@ class Settings:
     )
 
     challenge: str = setting(
-        "whether a sign-up proves work in the browser before a text is spent: `auto`, where a "
+        "whether a sign-up proves work in the browser before each text: `auto`, where a "
         "prefix or an address is half way to its limit; `always`; `off`",
         values.choice("auto", "off", "always"),
         "auto",

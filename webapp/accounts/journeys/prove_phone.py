@@ -28,8 +28,7 @@ from webapp.accounts.policy.rules import (
     LimitExceeded,
     NumbersSpent,
 )
-from webapp.accounts.policy.shares import share_out
-from webapp.accounts.policy.usage import Adapt, Reservation
+from webapp.accounts.policy.usage import Reservation
 from webapp.database import serialise
 from webapp.providers import (
     Blocked,
@@ -85,17 +84,17 @@ async def send_code(
     channel: Channel,
     *,
     unblocked: bool = False,
-    adapt: Adapt = share_out,
+    worked: bool = False,
 ) -> None:
     """Ask the vendor for a code, with no transaction open, and record what came of it.
 
     The send was claimed before. ``unblocked`` says that no block holds, as the caller has looked;
-    ``adapt`` is as in ``usage``, for a sign-up.
+    ``worked`` that the browser proved work for this code, which only a sign-up may have to.
     Raises ``LimitExceeded`` or ``ProviderError``.
     """
     site.history.record(Reason.ASKED, verification.phone, channel=channel)
     with refusals(site, verification.phone, channel):
-        reserved = await _reserve(site, verification, unblocked=unblocked, adapt=adapt)
+        reserved = await _reserve(site, verification, unblocked=unblocked, worked=worked)
     try:
         with refusals(site, verification.phone, channel):
             sent = await site.verifier.send(
@@ -128,7 +127,7 @@ def _vendor_account(user: User, phone: str) -> str | None:
 
 
 async def _reserve(
-    site: Site, verification: Verification, *, unblocked: bool, adapt: Adapt
+    site: Site, verification: Verification, *, unblocked: bool, worked: bool
 ) -> Reservation:
     """Reserve what the send costs; where it may not be, the claimed send is given back."""
     phone, network, now = verification.phone, verification.network, site.clock()
@@ -140,6 +139,7 @@ async def _reserve(
         if known:
             reserved = await limits.reserve_known_send(phone, site.spending, now, money)
         else:
+            adapt = site.work.demand(worked=worked)
             reserved = await limits.reserve_send(phone, network, site.spending, now, adapt, money)
     except (LimitExceeded, BlockedByOperator):
         await sends.record_send_failure(verification, now)
@@ -169,20 +169,20 @@ async def _record_failure(
 
 @tells_database_errors
 async def resend_code(
-    site: Site, user: User, verification: Verification, channel: Channel
+    site: Site, user: User, verification: Verification, channel: Channel, *, worked: bool = False
 ) -> Verification:
     """Send the code again, or a new one where the old one is over: the verification that counts.
 
     ``user`` and ``verification`` were read together: the vendor's account of another number would
-    have that number's phone sent the code. Raises ``LimitExceeded``, ``PhoneFull`` or
-    ``ProviderError``.
+    have that number's phone sent the code. ``worked`` is as for ``send_code``. Raises
+    ``LimitExceeded``, ``PhoneFull`` or ``ProviderError``.
     """
     now = site.clock()
     with refusals(site, verification.phone, channel):
         if verification.outcome is Outcome.PHONE_FULL:
             raise PhoneFull
         verification = await _claim_send(site, verification, now)
-    await send_code(site, user, verification, channel)
+    await send_code(site, user, verification, channel, worked=worked)
     return verification
 
 
@@ -195,12 +195,14 @@ async def _claim_send(site: Site, verification: Verification, now: datetime) -> 
         return verification
 
 
-async def catch_up(site: Site, user: User, verification: Verification) -> Verification:
+async def catch_up(
+    site: Site, user: User, verification: Verification, *, worked: bool = False
+) -> Verification:
     """Send the code that was asked for before, if it never went out."""
     if verification.sent_at:
         return verification
     try:
-        return await resend_code(site, user, verification, Channel.SMS)
+        return await resend_code(site, user, verification, Channel.SMS, worked=worked)
     except CoolingDown:
         log.info("asked_twice", user=user.id)
         return verification
@@ -224,16 +226,16 @@ def is_usable(site: Site, verification: Verification) -> bool:
 
 @tells_database_errors
 async def change_phone(
-    site: Site, user: User, verification: Verification, phone: Phone
+    site: Site, user: User, verification: Verification, phone: Phone, *, worked: bool = False
 ) -> Verification:
     """Verify another number instead: the verification that counts.
 
-    Called again with the same number, it sends what was not sent. Raises ``LimitExceeded`` or
-    ``ProviderError``; the former number and its code then stay valid, unless a code may be on its
-    way to the new one. Raises ``SignupOver``.
+    Called again with the same number, it sends what was not sent. ``worked`` is as for
+    ``send_code``. Raises ``LimitExceeded`` or ``ProviderError``; the former number and its code
+    then stay valid, unless a code may be on its way to the new one. Raises ``SignupOver``.
     """
     if phone.e164 == user.phone:
-        return await catch_up(site, user, verification)
+        return await catch_up(site, user, verification, worked=worked)
     former = Phone(user.phone, user.country)
     with refusals(site, phone.e164):
         async with in_transaction():
@@ -250,7 +252,7 @@ async def change_phone(
     user.phone, user.country, user.vendor_account = phone.e164, phone.country, ""
     log.info("phone_changed", user=user.id, verification=verification.id)
     try:
-        await send_code(site, user, verification, Channel.SMS)
+        await send_code(site, user, verification, Channel.SMS, worked=worked)
     except (LimitExceeded, ProviderError) as error:
         if replaced and not getattr(error, "maybe_sent", False):
             refund = not isinstance(error, VERDICTS)

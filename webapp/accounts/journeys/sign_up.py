@@ -24,7 +24,6 @@ from webapp.accounts.people.sessions import UNKNOWN_BROWSER, Browser, Visitor
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.blocks import Subject
 from webapp.accounts.policy.rules import LimitExceeded
-from webapp.accounts.policy.usage import Adapt
 from webapp.providers import Channel
 
 log = structlog.get_logger(__name__)
@@ -61,7 +60,7 @@ async def sign_up(
     ``BreachedPassword`` and ``SignupOver``.
     """
     with refusals(site, form.profile()["phone"]):
-        adapt = site.work.demand(worked=worked)
+        site.work.demand(worked=worked)  # before a hash is spent on the form
         account = await _account_with_email(site, form, network)
         await refuse_breached(site, form.password)
         password_hash = await _hash(site, form, account)
@@ -69,8 +68,8 @@ async def sign_up(
         if visitor.verification.outcome is Outcome.EMAIL_TAKEN:
             raise SignupOver
         if prove_phone.is_usable(site, visitor.verification):
-            return await _correct(site, form, password_hash, visitor)
-    return await _begin_or_join(site, form, password_hash, browser, adapt)
+            return await _correct(site, form, password_hash, visitor, worked=worked)
+    return await _begin_or_join(site, form, password_hash, browser, worked=worked)
 
 
 async def _account_with_email(site: Site, form: SignupForm, network: str) -> User | None:
@@ -96,18 +95,20 @@ def _is_same_person(form: SignupForm, user: User) -> bool:
     return same_email and answers["phone"] == user.phone
 
 
-async def _correct(site: Site, form: SignupForm, password_hash: str, visitor: Visitor) -> SignedUp:
+async def _correct(
+    site: Site, form: SignupForm, password_hash: str, visitor: Visitor, *, worked: bool
+) -> SignedUp:
     user, verification, _ = visitor
     answers = {**form.profile(), "password_hash": password_hash, "signup_digest": None}
     if not await users.correct(user, answers):
         raise SignupOver
     user.update_from_dict(answers)
     log.info("signup_corrected", user=user.id)
-    return SignedUp(user, await prove_phone.catch_up(site, user, verification), None)
+    return SignedUp(user, await prove_phone.catch_up(site, user, verification, worked=worked), None)
 
 
 async def _begin_or_join(
-    site: Site, form: SignupForm, password_hash: str, browser: Browser, adapt: Adapt
+    site: Site, form: SignupForm, password_hash: str, browser: Browser, *, worked: bool
 ) -> SignedUp:
     """The unique digest decides which of many requests at once begins.
 
@@ -120,19 +121,19 @@ async def _begin_or_join(
         try:
             begun = await _begin(site, form, password_hash, digest, browser)
         except IntegrityError:
-            if joined := await _join(site, form, digest, browser):
+            if joined := await _join(site, form, digest, browser, worked=worked):
                 return joined
             turn += 1
         else:
-            return await _send_first_code(site, begun, adapt)
+            return await _send_first_code(site, begun, worked=worked)
 
 
-async def _send_first_code(site: Site, begun: SignedUp, adapt: Adapt) -> SignedUp:
+async def _send_first_code(site: Site, begun: SignedUp, *, worked: bool) -> SignedUp:
     """Nothing is kept of a sign-up whose code a limit forbids, so that refusing fills no disk."""
     user, verification, token = begun
     try:
         await prove_phone.send_code(
-            site, user, verification, Channel.SMS, unblocked=True, adapt=adapt
+            site, user, verification, Channel.SMS, unblocked=True, worked=worked
         )
     except LimitExceeded:
         await sessions.undo_signup(user, token or "")
@@ -171,7 +172,9 @@ def _hashed(site: Site, network: str) -> str:
     return network and keyed_hash(site.secret_key, "network", network)[:16]
 
 
-async def _join(site: Site, form: SignupForm, digest: str, browser: Browser) -> SignedUp | None:
+async def _join(
+    site: Site, form: SignupForm, digest: str, browser: Browser, *, worked: bool
+) -> SignedUp | None:
     """Join the pending sign-up with ``digest``, if the password and a usable code are there."""
     user = await users.with_digest(digest)
     verification = user and await verifications.latest(user)
@@ -185,4 +188,6 @@ async def _join(site: Site, form: SignupForm, digest: str, browser: Browser) -> 
         ):  # locked until it has the session
             return None
         token = await sessions.open_session(user.id, site.clock(), browser=browser)
-    return SignedUp(user, await prove_phone.catch_up(site, user, verification), token)
+    return SignedUp(
+        user, await prove_phone.catch_up(site, user, verification, worked=worked), token
+    )
