@@ -86,6 +86,12 @@ def test_a_line_says_when_in_utc_and_how_bad(stream: io.StringIO) -> None:
     }
 
 
+def test_how_many_rows_of_each_table_were_purged_is_shown(stream: io.StringIO) -> None:
+    log.info("purged", sessions=3, password_checks=2)
+    (line,) = lines(stream)
+    assert (line["sessions"], line["password_checks"]) == (3, 2)
+
+
 def test_other_libraries_write_to_the_same_log(stream: io.StringIO) -> None:
     logging.getLogger("uvicorn.error").warning("Listening for %s", EMAIL)
     (line,) = lines(stream)

@@ -15,8 +15,11 @@ LONGEST = 2_000  # characters of one value
 LONGEST_TRACEBACK = 20_000
 DEEPEST = 3  # levels of lists and dicts
 
-OUR_KEYS = frozenset({"client", "level", "logger", "prefix", "request_id", "timestamp"})
-"""Never redacted: we make their values, and ``prefix`` is the beginning of many phone numbers."""
+OUR_KEYS = frozenset(
+    {"client", "level", "logger", "password_checks", "prefix", "request_id", "timestamp"}
+)
+"""Never redacted: we make their values. ``prefix`` is the beginning of many phone numbers, and
+``password_checks`` a number of rows."""
 SECRET_KEYS = frozenset(
     {"address", "body", "code", "email", "from", "from_", "name", "otp", "phone", "to"}
 )
