@@ -212,8 +212,9 @@ async def test_what_names_a_person_is_stored_nowhere_on_the_way(
 @pytest.mark.environ(TRUSTED_PROXY_HOPS="1")
 async def test_a_visitor_by_plain_http_is_sent_on_to_https(client: httpx.AsyncClient) -> None:
     plain = {"X-Forwarded-Proto": "http"}
-    answer = await client.get("/signup", headers=plain)
-    assert (answer.status_code, answer.headers["location"]) == (308, f"{ORIGIN}/signup")
+    for path in ("/signup", "/signin?return_to=%2Faccount%2Fphone&prompt=login"):
+        answer = await client.get(path, headers=plain)
+        assert (answer.status_code, answer.headers["location"]) == (308, f"{ORIGIN}{path}")
     for there in ({"X-Forwarded-Proto": "https"}, plain | {"Sec-Fetch-Site": "none"}):
         assert (await client.get("/signup", headers=there)).status_code == 200
     assert (await client.get("/healthz", headers=plain)).status_code == 200

@@ -1,7 +1,7 @@
 """Middleware that checks a request's host, scheme, method and origin."""
 
 from collections.abc import Callable, Iterable
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import structlog
 from starlette.responses import RedirectResponse
@@ -63,7 +63,9 @@ class Https:
         if scope["type"] != "http" or scope["method"] not in READS or not self._plain(scope):
             await self.app(scope, receive, send)
         else:
-            await RedirectResponse(self.origin + scope["path"], 308)(scope, receive, send)
+            path, query = quote(scope["path"]), scope["query_string"].decode("latin-1")
+            url = self.origin + path + (f"?{query}" if query else "")
+            await RedirectResponse(url, 308)(scope, receive, send)
 
     def _plain(self, scope: Scope) -> bool:
         if scope["path"] in self.exempt or header_values(scope, b"sec-fetch-site"):
