@@ -20,7 +20,6 @@ EVERY_PROVIDER = pytest.mark.parametrize("provider", ["twilio", "codes", "authy"
 ON_SQLITE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 EMAIL = ADA["email"]
 TEN_MINUTES, DAY = 600, 86_400
-WRONG = "That is no account’s"
 
 
 @pytest.fixture
@@ -75,6 +74,14 @@ async def test_before_the_code_nobody_is_signed_in(
 
 
 @BOTH_WAYS
+async def test_whose_account_it_is_not_starts_again_with_signing_in(
+    account: User, visitor: Visitor
+) -> None:
+    await enter_password(visitor)
+    page = await visitor.submit("/signout")
+    assert (page.path, page.step) == ("/signin", "signin")
+
+
 async def test_a_wrong_code_is_refused_with_the_tries_left(
     account: User, visitor: Visitor, phone: Phone
 ) -> None:

@@ -12,11 +12,19 @@ from webapp.accounts.journeys.change_email import new_address
 from webapp.accounts.journeys.email_link import wait_for_link
 from webapp.accounts.journeys.new_browser import sign_out as sign_out_of
 from webapp.accounts.people import phones, sessions
-from webapp.accounts.people.sessions import Session
+from webapp.accounts.people.sessions import Session, Stage
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.rules import whole_seconds
 from webapp.pages import state
-from webapp.pages.step import ACCOUNT, SIGNUP, go, require_visitor, take_notice
+from webapp.pages.step import (
+    ACCOUNT,
+    SIGNIN,
+    SIGNUP,
+    find_visitor,
+    go,
+    require_visitor,
+    take_notice,
+)
 from webapp.pages.words import Problem
 from webapp.web.templates import page
 
@@ -93,8 +101,9 @@ def context(
 
 
 async def sign_out(request: Request) -> Response:
+    """Sign out, or start again: with signing in where the code of a sign-in was awaited."""
     cookie, known = state.cookie(request), state.browser_cookie(request)
-    response = go(SIGNUP)
+    response = go(SIGNIN if await find_visitor(request, Stage.SIGN_IN) else SIGNUP)
     token, site = cookie.read(request), state.site(request)
     if token and (browser := await sign_out_of(site, token, known.read(request))):
         known.write(response, browser)
