@@ -5,7 +5,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts.journeys.lost_phone import make_recovery_code
+from webapp.accounts.journeys.recovery_code import make_recovery_code
 from webapp.accounts.people.users import User
 from webapp.pages import state
 from webapp.pages.account_proof import require_recent_proof

@@ -13,9 +13,10 @@ from webapp.accounts.challenges.links import LIFETIMES, Purpose
 from webapp.accounts.challenges.verifications import Verification
 from webapp.accounts.forms.phone import PhoneForm
 from webapp.accounts.forms.recovery import LostPhoneForm
-from webapp.accounts.journeys import lost_phone as journey
-from webapp.accounts.journeys.change_phone import send_to_new
+from webapp.accounts.journeys.change_phone import new_number, send_to_new
+from webapp.accounts.journeys.lost_phone import send_link
 from webapp.accounts.journeys.prove_phone import resend_code
+from webapp.accounts.journeys.recovery_code import replace_at_once
 from webapp.accounts.people import phone_changes, phones, recovery_codes
 from webapp.accounts.people.countries import countries
 from webapp.accounts.people.phone_changes import PhoneChange
@@ -91,13 +92,13 @@ async def show_code(request: Request) -> Response:
 
 async def submit_code(request: Request) -> Response:
     user, site = await require_person(request), state.site(request)
-    form, new = LostPhoneForm.parse(await posted(request)), await journey.new_number(user)
+    form, new = LostPhoneForm.parse(await posted(request)), await new_number(user)
     if new is None or not form.valid:
         return await render_code(request, user, form)
     try:
         await throttle(request, "checks")
         session = state.cookie(request).read(request)
-        replaced = await journey.replace_at_once(site, user, new, form, session)
+        replaced = await replace_at_once(site, user, new, form, session)
     except USER_ERRORS as error:
         return await render_code(request, user, form, problem(error, checking=True))
     if not replaced.recovery_code:
@@ -110,7 +111,7 @@ async def submit_code(request: Request) -> Response:
 
 async def resend(request: Request) -> Response:
     user, site = await require_person(request), state.site(request)
-    new = await journey.new_number(user)
+    new = await new_number(user)
     if new is None:
         raise Redirect(LOST_PHONE)
     try:
@@ -129,7 +130,7 @@ async def email(request: Request) -> Response:
     try:
         await throttle(request, "resends")
         if site.emails:
-            await journey.send_link(site, site.emails, user)
+            await send_link(site, site.emails, user)
     except USER_ERRORS as error:
         form = PhoneForm(country=user.country)
         return await render(request, user, form, problem(error))
@@ -179,7 +180,7 @@ async def render_code(
     notice: str | None = None,
 ) -> Response:
     """The step of the codes. Raises ``Redirect`` where no number waits for its code."""
-    site, new = state.site(request), await journey.new_number(user)
+    site, new = state.site(request), await new_number(user)
     if new is None:
         raise Redirect(LOST_PHONE)
     shown = code_context(new, site.clock(), notice)

@@ -7,10 +7,10 @@ from enum import StrEnum
 
 from webapp.accounts.forms.code import EXPECTED_CODE_LENGTH
 from webapp.accounts.journeys.check_code import CodeExpired, WrongCode
-from webapp.accounts.journeys.lost_phone import WrongRecoveryCode
 from webapp.accounts.journeys.new_password import BreachedPassword
 from webapp.accounts.journeys.prove_again import ChangedElsewhere, WrongCurrentPassword
 from webapp.accounts.journeys.prove_phone import PhoneFull
+from webapp.accounts.journeys.recovery_code import WrongRecoveryCode
 from webapp.accounts.journeys.sign_in import WrongPassword
 from webapp.accounts.policy import rules
 from webapp.accounts.policy.blocks import BlockedByOperator

@@ -98,10 +98,15 @@ async def _send_to_old(site: Site, user: User) -> Verification:
     return await prove_phone.catch_up(site, user, verification)
 
 
+async def new_number(user: User) -> Verification | None:
+    """The number that is to be the account's, and waits for its code."""
+    return await verifications.latest_pending(user, Purpose.NEW_PHONE)
+
+
 async def pending(user: User) -> Pair | None:
     """The change of this user that waits for its two codes; None where none was begun."""
     old = await verifications.latest_pending(user, Purpose.OLD_PHONE)
-    new = await verifications.latest_pending(user, Purpose.NEW_PHONE)
+    new = await new_number(user)
     return Pair(old, new) if old and new and old.phone == user.phone else None
 
 

@@ -12,8 +12,9 @@ from webapp.accounts.forms.phone import PhoneForm
 from webapp.accounts.forms.recovery import LostPhoneForm, NewPhoneForm, PhoneCodesForm
 from webapp.accounts.journeys.change_phone import Pair
 from webapp.accounts.journeys.check_code import WrongCode
-from webapp.accounts.journeys.lost_phone import Opened, WrongRecoveryCode
+from webapp.accounts.journeys.lost_phone import Opened
 from webapp.accounts.journeys.prove_again import WrongCurrentPassword
+from webapp.accounts.journeys.recovery_code import WrongRecoveryCode
 from webapp.accounts.people.phone_changes import PhoneChange
 from webapp.accounts.policy import rules
 from webapp.pages import account_phone, account_recovery, lost_phone, lost_phone_link
