@@ -8,16 +8,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
-import structlog
 
-from webapp.providers import Blocked, Busy, Misconfigured, ProviderError, Unreachable
+from webapp.providers import Busy, ProviderError, Unreachable
 from webapp.providers.answers import Answer, ErrorParser, near_limit
+from webapp.providers.call_log import log_call
 from webapp.providers.circuit import Circuit
 from webapp.providers.http import HttpTransport
 
 AT_ONCE = 1000  # calls in flight to one vendor from one process
 ATTEMPTS = 3
-ALERTS_OPERATOR = (Blocked, Misconfigured)  # logged as errors; all other failures as warnings
 NEVER_SENT = (
     httpx.ConnectError,  # refused, no such host, a certificate that we do not trust
     httpx.ConnectTimeout,
@@ -27,8 +26,6 @@ NEVER_SENT = (
     httpx.LocalProtocolError,
     httpx.InvalidURL,
 )
-
-log = structlog.get_logger("providers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,14 +176,7 @@ class VendorClient:
             values["status"] = answer.status
             if near_limit(answer.headers.get("twilio-reached-rate-limit")):
                 values["near_limit"] = True
-        if error is None:
-            log.info("provider call", **values)
-        else:
-            level = log.error if isinstance(error, ALERTS_OPERATOR) else log.warning
-            kind = type(error).__name__
-            level(
-                "provider call failed", **values, error=error.code, kind=kind, detail=error.detail
-            )
+        log_call(error, **values)
 
 
 Connect = Callable[[str], VendorClient]  # the client of the vendor with this name

@@ -9,11 +9,11 @@ from email.headerregistry import Address
 from socket import socket
 from urllib.parse import unquote, urlsplit
 
-import structlog
 from aiosmtplib import SMTP
 from aiosmtplib.errors import SMTPException, SMTPNotSupported
 
-from webapp.providers import Blocked, Email, Misconfigured, ProviderError, SetupFault
+from webapp.providers import Email, ProviderError, SetupFault
+from webapp.providers.call_log import log_call
 from webapp.providers.smtp.errors import Stage, error_from
 from webapp.providers.smtp.message import compose, needs_utf8, parse_recipient, parse_sender
 from webapp.settings import Settings
@@ -23,11 +23,8 @@ VENDOR = "smtp"
 AT_ONCE = 10  # connections of one process; many servers allow a client no more
 QUIT_TIMEOUT = 1.0  # seconds; nothing depends on the answer
 UTF8_OPTIONS = ("SMTPUTF8", "BODY=8BITMIME")  # a server with one has the other (RFC 6531, 3.1)
-ALERTS_OPERATOR = (Blocked, Misconfigured)  # logged as errors; all other failures as warnings
 
 Dial = Callable[[], socket]  # a connected socket instead of one to the server; raises ``OSError``
-
-log = structlog.get_logger("providers")
 
 
 class _Conversation:
@@ -165,10 +162,4 @@ def _now() -> float:
 
 
 def _log(call: str, began: float, error: ProviderError | None = None) -> None:
-    values = {"vendor": VENDOR, "call": call, "ms": round((_now() - began) * 1000)}
-    if error is None:
-        log.info("provider call", **values)
-        return
-    level = log.error if isinstance(error, ALERTS_OPERATOR) else log.warning
-    kind = type(error).__name__
-    level("provider call failed", **values, error=error.code, kind=kind, detail=error.detail)
+    log_call(error, vendor=VENDOR, call=call, ms=round((_now() - began) * 1000))
