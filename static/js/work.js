@@ -32,7 +32,8 @@ export const start = async (form) => {
   last = field.value;
   const payload = JSON.parse(atob(last));
   payload.solutions = await solve(payload);
-  if (!form.isConnected || form.elements.work?.value !== last) return; // answered or left meanwhile
-  last = form.elements.work.value = btoa(JSON.stringify(payload));
-  if (form.elements.password?.value !== "") form.requestSubmit(form.querySelector("[data-pressed]"));
+  const current = document.querySelector("form[data-work]"); // the same form again, if it was sent meanwhile
+  if (current?.elements.work.value !== last) return; // answered, or left
+  last = current.elements.work.value = btoa(JSON.stringify(payload));
+  if (current.elements.password?.value !== "") current.requestSubmit(current.querySelector("[data-pressed]"));
 };

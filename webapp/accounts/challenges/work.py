@@ -8,8 +8,6 @@ counts when it is ``WORK_WAIT`` old.
 """
 
 import base64
-import hashlib
-import hmac
 import json
 import secrets
 from datetime import datetime, timedelta
@@ -20,13 +18,14 @@ from tortoise import fields
 from tortoise.indexes import Index
 from tortoise.models import Model
 
+from webapp.accounts.keyed_hash import keyed_hash
 from webapp.accounts.policy.rules import WORK_LIFETIME, WORK_WAIT
 from webapp.accounts.statements import add_unless_there
 
 ALGORITHM = "PBKDF2/SHA-256"
 ROUNDS = 2000  # of PBKDF2 for one counter: to make a task takes us as many, once
 TASKS = 8
-COUNTERS = 48  # of a task: any may be the answer, or attackers would begin where answers do
+COUNTERS = 40  # of a task: any may be the answer, or attackers would begin where answers do
 KEY_BYTES = 16
 LONGEST_ANSWER = 10_000  # characters
 UNSOLVED = {"counter": 0, "derivedKey": "00", "time": 0}
@@ -60,7 +59,7 @@ def issue(phone: str, secret_key: str, now: datetime) -> str:
     about = {
         "challenge": secrets.token_hex(16),
         "issued": int(now.timestamp()),
-        "phone": _phone_key(phone, secret_key),
+        "phone": keyed_hash(secret_key, "work phone", phone)[:32],
     }
     tasks = [_task({**about, "task": place}, secret_key, now) for place in range(TASKS)]
     return _encoded({"challenges": tasks})
@@ -74,8 +73,8 @@ def _task(about: dict[str, Any], secret_key: str, now: datetime) -> dict[str, An
         key_length=KEY_BYTES,
         expires_at=now + WORK_LIFETIME,
         data=about,
-        hmac_secret=_key(secret_key, "challenge"),
-        hmac_key_secret=_key(secret_key, "solution"),
+        hmac_secret=keyed_hash(secret_key, "work challenge"),
+        hmac_key_secret=keyed_hash(secret_key, "work solution"),
     ).to_dict()
     return task
 
@@ -112,7 +111,7 @@ def _read(answer: str, phone: str, secret_key: str, now: datetime) -> Challenge 
     parameters = [task["challenge"]["parameters"] for task in tasks]
     first, expires = parameters[0]["data"], parameters[0]["expiresAt"]
     together = all(each["data"] == first | {"task": n} for n, each in enumerate(parameters))
-    if not together or first["phone"] != _phone_key(phone, secret_key):
+    if not together or first["phone"] != keyed_hash(secret_key, "work phone", phone)[:32]:
         return None
     if now.timestamp() >= expires:
         return None
@@ -133,19 +132,10 @@ def _tasks(answer: str) -> list[dict[str, Any]]:
 def _check(task: dict[str, Any], secret_key: str) -> altcha.VerifySolutionResult:
     return altcha.verify_solution(
         _encoded(task),
-        _key(secret_key, "challenge"),
-        hmac_key_secret=_key(secret_key, "solution"),
+        keyed_hash(secret_key, "work challenge"),
+        hmac_key_secret=keyed_hash(secret_key, "work solution"),
     )
 
 
 def _encoded(payload: dict[str, Any]) -> str:
     return base64.b64encode(json.dumps(payload).encode()).decode()
-
-
-def _phone_key(phone: str, secret_key: str) -> str:
-    message = f"work for\0{phone}".encode()
-    return hmac.digest(secret_key.encode(), message, hashlib.sha256).hex()[:32]
-
-
-def _key(secret_key: str, purpose: str) -> bytes:
-    return hmac.digest(secret_key.encode(), f"work {purpose}".encode(), hashlib.sha256)
