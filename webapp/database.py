@@ -56,6 +56,9 @@ SESSION_SETTINGS = {
     # nobody waits for a lock longer than that, so that a page can still answer in time.
     "idle_in_transaction_session_timeout": "10000",
     "lock_timeout": "5000",
+    # Stopped between the two parts in which asyncpg sends a statement for the first time, it is to
+    # PostgreSQL not idle. This ends it, from PostgreSQL 17 on.
+    "transaction_timeout": "15000",
     # A machine that is gone gives its connections back after a minute instead of two hours.
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
@@ -74,6 +77,7 @@ DATABASE_ERRORS: tuple[type[Exception], ...] = (
     asyncpg.TransactionRollbackError,  # a deadlock, resolved at our expense
     asyncpg.ObjectNotInPrerequisiteStateError,  # a lock was not free in time, too
     asyncpg.IdleInTransactionSessionTimeoutError,  # this process was stopped for a while
+    asyncpg.TransactionTimeoutError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InterfaceError,
@@ -122,7 +126,9 @@ def _postgres(
     url: str, *, pool_size: int, schema: str, statement_timeout: float | None
 ) -> dict[str, Any]:
     said = libpq.parameters(url)
-    search_path = {"search_path": schema} if schema else {}
+    settings = SESSION_SETTINGS | ({"search_path": schema} if schema else {})
+    if statement_timeout is None:
+        del settings["transaction_timeout"]
     startup = {name: said[name] for name in ("application_name", "options") if name in said}
     credentials = {
         "host": libpq.hosts(said) or None,
@@ -141,7 +147,7 @@ def _postgres(
         "reset": _no_reset,
         # Poolers refuse most startup parameters; what the URL says of them is the operator's.
         "server_settings": {"application_name": "signup"} | startup,
-        "session_settings": SESSION_SETTINGS | search_path,
+        "session_settings": settings,
     }
     return {"engine": "webapp.connections.asyncpg", "credentials": credentials}
 

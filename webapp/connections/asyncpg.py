@@ -24,6 +24,7 @@ from tortoise.backends.base.client import (
 )
 from tortoise.exceptions import TransactionManagementError
 
+TRANSACTION_TIMEOUT_SINCE = 17  # version of PostgreSQL; an older one refuses what it does not know
 PREPARED_STATEMENTS = 100  # kept for each session of our own; asyncpg's default
 
 
@@ -44,6 +45,8 @@ class Connection(asyncpg.Connection):
 
         A pooler gives its clients another process id than the session has that serves them.
         """
+        if self.get_server_version().major < TRANSACTION_TIMEOUT_SINCE:
+            settings = {name: settings[name] for name in settings if name != "transaction_timeout"}
         columns = ", ".join(f"set_config('{name}', '{settings[name]}', false)" for name in settings)
         told = self.get_server_pid()
         status = await self.execute(f"SELECT {columns or 1} WHERE pg_backend_pid() = {told}")
