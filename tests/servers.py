@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -10,13 +11,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Self
+from typing import IO, Protocol, Self
 
 import httpx
 import redis
 import uvicorn
 from starlette.types import ASGIApp
 
+from tests import forks
 from tests.postgres import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,16 +54,12 @@ def production_environ(database_url: str, **more: str) -> dict[str, str]:
 
 def command(*arguments: str, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Run ``python -m webapp …`` to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "webapp", *arguments],
-        cwd=ROOT,
-        env=environ,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        process = forks.start(shlex.join(["python", "-m", "webapp", *arguments]), environ, out, err)
+        status = process.wait(60)
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(arguments, status, out.read(), err.read())
 
 
 def migrate(database_url: str) -> None:
@@ -70,7 +68,37 @@ def migrate(database_url: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def wait_for(what: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+class Running(Protocol):
+    """A process that was started: ``subprocess.Popen`` or a fork."""
+
+    pid: int
+    returncode: int | None
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, number: int, /) -> None: ...
+    def kill(self) -> None: ...
+
+
+Start = Callable[[str, Mapping[str, str], IO[bytes], IO[bytes], Path], Running]
+
+
+def start_by_shell(
+    command: str, environ: Mapping[str, str], out: IO[bytes], err: IO[bytes], cwd: Path
+) -> subprocess.Popen[bytes]:
+    """Start ``command`` as a platform does, in a session of its own."""
+    return subprocess.Popen(
+        ["/bin/sh", "-c", f"exec {command}"],
+        cwd=cwd,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=out,
+        stderr=err,
+        start_new_session=True,
+    )
+
+
+def wait_for(what: Callable[[], bool], process: Running, log: Path) -> None:
     """Poll until ``what`` holds; fails with the log if the process ends or a minute passes."""
     deadline = time.monotonic() + 60
     while not what():
@@ -89,19 +117,17 @@ class Process:
     """One running process of the deployment, with its children."""
 
     def __init__(
-        self, command: str, environ: Mapping[str, str], log: Path, *, cwd: Path = ROOT
+        self,
+        command: str,
+        environ: Mapping[str, str],
+        log: Path,
+        *,
+        cwd: Path = ROOT,
+        start: Start = start_by_shell,
     ) -> None:
         self.log, self.url = log, environ["BASE_URL"]
         with log.open("ab") as out:
-            self.popen = subprocess.Popen(
-                ["/bin/sh", "-c", f"exec {command}"],
-                cwd=cwd,
-                env=environ,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-            )
+            self.popen = start(command, environ, out, out, cwd)
 
     def signal(self, number: signal.Signals) -> None:
         """To every process of it, as a platform does."""
@@ -133,8 +159,8 @@ def answers(url: str) -> bool:
 class Deployment:
     """Starts processes by their names in the Procfile, with production's settings."""
 
-    def __init__(self, directory: Path, vendor_url: str) -> None:
-        self.directory, self.vendor_url = directory, vendor_url
+    def __init__(self, directory: Path, vendor_url: str, start: Start = forks.start) -> None:
+        self.directory, self.vendor_url, self.start = directory, vendor_url, start
         self.processes: list[Process] = []
 
     def __enter__(self) -> Self:
@@ -167,7 +193,7 @@ class Deployment:
 
     def _start(self, name: str, environ: Mapping[str, str]) -> Process:
         log = self.directory / f"{name}-{len(self.processes)}.log"
-        process = Process(procfile()[name], environ, log)
+        process = Process(procfile()[name], environ, log, start=self.start)
         self.processes.append(process)
         return process
 

@@ -3,14 +3,15 @@
 import asyncio
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.people import ADA, CONFIRMATION, NUMBER, sign_up, verify, wrong
 from tests.phone import Phone
-from tests.servers import Deployment, Process, wait_for
+from tests.servers import Deployment, Process, start_by_shell, wait_for
 from tests.visitor import Visitor
 from webapp.sandbox import Sandbox
 
@@ -18,6 +19,13 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.parametrize("database", ["postgres"], indirect=True),
 ]
+
+
+@pytest.fixture
+def deployment(tmp_path: Path, vendor_url: str) -> Iterator[Deployment]:
+    """Starts the Procfile's commands as they stand there, and no forks in their place."""
+    with Deployment(tmp_path, vendor_url, start_by_shell) as processes:
+        yield processes
 
 
 @pytest.fixture

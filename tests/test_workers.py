@@ -4,7 +4,6 @@ import os
 import shlex
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +15,14 @@ import psutil
 import pytest
 
 from tests.postgres import free_port
-from tests.servers import ROOT, Deployment, Process, answers, production_environ, wait_for
+from tests.servers import (
+    Deployment,
+    Process,
+    answers,
+    command,
+    production_environ,
+    wait_for,
+)
 from tests.supervised import SILENCE
 
 pytestmark = pytest.mark.slow
@@ -43,8 +49,8 @@ def supervised(tmp_path: Path) -> Iterator[Process]:
 def supervise(directory: Path, *arguments: str) -> Process:
     port = free_port()
     environ = {"PATH": os.environ["PATH"], "BASE_URL": f"http://127.0.0.1:{port}"}
-    command = f"{shlex.quote(sys.executable)} -m tests.supervised {port} {' '.join(arguments)}"
-    return Process(command, environ, directory / "supervised.log")
+    line = f"{shlex.quote(sys.executable)} -m tests.supervised {port} {' '.join(arguments)}"
+    return Process(line, environ, directory / "supervised.log")
 
 
 def with_two_workers(process: Process) -> Process:
@@ -131,12 +137,12 @@ def test_no_worker_outlives_the_supervisor_and_the_next_one_gets_the_port(
 # The start
 
 
-@ON_POSTGRES
-def test_faulty_settings_are_told_once_and_end_the_start(
-    database_url: str,
-) -> None:
-    environ = production_environ(database_url, SECRET_KEY="short", WEB_CONCURRENCY="3")
-    done = started(environ)
+NOWHERE = "sqlite://nowhere.sqlite3"  # the start ends before it is looked for
+
+
+def test_faulty_settings_are_told_once_and_end_the_start() -> None:
+    environ = production_environ(NOWHERE, SECRET_KEY="short", WEB_CONCURRENCY="3")
+    done = command("web", environ=environ)
     assert done.returncode == 1
     assert done.stderr.count("SECRET_KEY") == 1
 
@@ -149,7 +155,6 @@ def test_a_worker_that_cannot_start_ends_the_start(tmp_path: Path) -> None:
         process.close()
 
 
-@ON_POSTGRES
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
@@ -159,21 +164,17 @@ def test_a_worker_that_cannot_start_ends_the_start(tmp_path: Path) -> None:
         ("WEB_CONCURRENCY", "65"),
     ],
 )
-def test_a_number_that_is_none_is_a_faulty_setting(
-    database_url: str, variable: str, value: str
-) -> None:
-    environ = production_environ(database_url) | {variable: value}
-    done = started(environ)
+def test_a_number_that_is_none_is_a_faulty_setting(variable: str, value: str) -> None:
+    done = command("web", environ=production_environ(NOWHERE) | {variable: value})
     assert (done.returncode, variable in done.stderr) == (1, True)
 
 
-@ON_POSTGRES
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
-def test_a_port_that_is_taken_ends_the_start(database_url: str, host: str) -> None:
+def test_a_port_that_is_taken_ends_the_start(host: str) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, 0), family=family) as other:
         port = other.getsockname()[1]
-        done = started(production_environ(database_url, PORT=str(port)))
+        done = command("web", environ=production_environ(NOWHERE, PORT=str(port)))
     assert (done.returncode, done.stderr.startswith("PORT: cannot listen")) == (1, True)
     assert done.stdout == ""
 
@@ -182,11 +183,3 @@ def test_a_port_that_is_taken_ends_the_start(database_url: str, host: str) -> No
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
 def test_both_kinds_of_address_are_listened_at(web: Process, host: str) -> None:
     assert answers(f"http://{host}:{web.url.rpartition(':')[2]}/healthz")
-
-
-def started(environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """The web process of settings with which it cannot serve."""
-    command = [sys.executable, "-m", "webapp", "web"]
-    return subprocess.run(
-        command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False, timeout=60
-    )
