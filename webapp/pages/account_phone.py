@@ -12,11 +12,10 @@ from webapp.accounts.journeys import change_phone as journey
 from webapp.accounts.journeys.change_phone import OldCodeRefused, Pair, SameNumber
 from webapp.accounts.journeys.prove_again import AnsweredBefore
 from webapp.accounts.people import phones
-from webapp.accounts.people.countries import countries
 from webapp.accounts.people.sessions import Owner
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.rules import whole_seconds
-from webapp.pages import code_step, state
+from webapp.pages import code_step, phone, state
 from webapp.pages.code_step import ONLY_TEXTS
 from webapp.pages.step import (
     ACCOUNT,
@@ -121,17 +120,8 @@ async def require_pair(request: Request, owner: Owner) -> Pair:
 def render(
     request: Request, user: User, form: NewPhoneForm, problem: Problem | None = None
 ) -> Response:
-    shown = context(user, form, state.site(request).countries)
+    shown = phone.context(user, form, state.site(request).countries)
     return form_page(request, TEMPLATE, ACCOUNT_PHONE, form, shown, problem)
-
-
-def context(user: User, form: NewPhoneForm, allowed: frozenset[str]) -> dict[str, Any]:
-    """What the template needs besides the form; ``allowed`` countries, all when empty."""
-    return {
-        "phone": phones.readable(user.phone),
-        "countries": countries(allowed),
-        "example": phones.example(form.country),
-    }
 
 
 def render_code(

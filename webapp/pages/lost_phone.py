@@ -18,13 +18,13 @@ from webapp.accounts.journeys.lost_phone import send_link
 from webapp.accounts.journeys.prove_phone import resend_code
 from webapp.accounts.journeys.recovery_code import replace_at_once
 from webapp.accounts.people import phone_changes, phones, recovery_codes
-from webapp.accounts.people.countries import countries
 from webapp.accounts.people.phone_changes import PhoneChange
 from webapp.accounts.people.sessions import Session, Stage
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.rules import LOST_PHONE_PROOF, PHONE_CHANGE_WAITS
 from webapp.pages import account_recovery, code_step, state
 from webapp.pages.code_step import ONLY_TEXTS
+from webapp.pages.phone import number_context
 from webapp.pages.step import (
     ACCOUNT,
     LOST_PHONE,
@@ -167,8 +167,7 @@ def context(
         "waits_for": phones.end(change.phone) if change else "",
         "waits": span(waits) if waits else "",
         "wait_hours": WAIT_HOURS,
-        "countries": countries(allowed),
-        "example": phones.example(form.country),
+        **number_context(form.country, allowed),
     }
 
 

@@ -15,12 +15,11 @@ from webapp.accounts.journeys import lost_phone as journey
 from webapp.accounts.journeys.change_phone import send_to_new
 from webapp.accounts.journeys.lost_phone import Opened
 from webapp.accounts.journeys.prove_phone import resend_code
-from webapp.accounts.people import phones
-from webapp.accounts.people.countries import countries
 from webapp.pages import code_step, state
 from webapp.pages.code_step import ONLY_TEXTS
 from webapp.pages.link import GONE, behind_link, token_of, url_below
 from webapp.pages.lost_phone import LINK_MINUTES, WAIT_HOURS
+from webapp.pages.phone import number_context
 from webapp.pages.step import LOST_PHONE_LINK, STOP_PHONE, form_page, go, throttle
 from webapp.pages.words import TOLD, USER_ERRORS, Problem, Told, problem
 from webapp.providers import Channel
@@ -123,8 +122,7 @@ def context(
         "action": url,
         "resend_url": f"{url}/resend",
         "wait_hours": WAIT_HOURS,
-        "countries": countries(allowed),
-        "example": phones.example(user.country),
+        **number_context(user.country, allowed),
         "notice": notice,
     }
     if new is None:

@@ -70,7 +70,11 @@ def context(
     """
     return {
         "phone": phones.readable(user.phone),
-        "countries": countries(allowed),
-        "example": phones.example(form.country),
         "work": asked,
+        **number_context(form.country, allowed),
     }
+
+
+def number_context(country: str, allowed: frozenset[str]) -> dict[str, Any]:
+    """What every template with a field for a number needs; ``country`` is the one chosen in it."""
+    return {"countries": countries(allowed), "example": phones.example(country)}

@@ -8,11 +8,11 @@ from starlette.responses import Response
 from webapp.accounts.forms import LONGEST
 from webapp.accounts.forms.signup import SignupForm
 from webapp.accounts.journeys.sign_up import SignedUp, sign_up
-from webapp.accounts.people import phones, sessions
-from webapp.accounts.people.countries import countries
+from webapp.accounts.people import sessions
 from webapp.accounts.policy.rules import Throttled, WorkNeeded
 from webapp.pages import state, verification, work
 from webapp.pages.locale import country_of
+from webapp.pages.phone import number_context
 from webapp.pages.step import (
     HOME,
     SIGNUP,
@@ -108,8 +108,4 @@ def context(
 
     ``asked`` is the proof of work that it asks for, if it does.
     """
-    return {
-        "countries": countries(allowed),
-        "example": phones.example(form.country),
-        "work": asked,
-    }
+    return {"work": asked, **number_context(form.country, allowed)}

@@ -22,7 +22,7 @@ from webapp.accounts.journeys.check_code import (
     record_right,
 )
 from webapp.accounts.journeys.prove_again import ChangedElsewhere, changing
-from webapp.accounts.journeys.prove_phone import PhoneFull
+from webapp.accounts.journeys.prove_phone import refuse_full
 from webapp.accounts.journeys.site import Site, tells_database_errors
 from webapp.accounts.journeys.tell import tell
 from webapp.accounts.journeys.update_account import update_account
@@ -81,7 +81,7 @@ async def begin(site: Site, owner: Owner, form: NewPhoneForm) -> Begun:
     except (LimitExceeded, ProviderError) as error:
         return Begun(proven.token, error)
     try:
-        await _send_to_old(site, user)
+        await _send(site, user, user.phone, Purpose.OLD_PHONE)
     except (LimitExceeded, ProviderError) as error:
         log.info("old_phone_not_texted", user=user.id, kind=type(error).__name__)
     return Begun(proven.token)
@@ -89,12 +89,11 @@ async def begin(site: Site, owner: Owner, form: NewPhoneForm) -> Begun:
 
 async def send_to_new(site: Site, user: User, phone: Phone) -> Verification:
     """Send a code to the new number. Raises ``LimitExceeded`` or ``ProviderError``."""
-    verification = await prove_phone.verification_for(site, user, phone.e164, Purpose.NEW_PHONE)
-    return await prove_phone.catch_up(site, user, verification)
+    return await _send(site, user, phone.e164, Purpose.NEW_PHONE)
 
 
-async def _send_to_old(site: Site, user: User) -> Verification:
-    verification = await prove_phone.verification_for(site, user, user.phone, Purpose.OLD_PHONE)
+async def _send(site: Site, user: User, phone: str, purpose: Purpose) -> Verification:
+    verification = await prove_phone.verification_for(site, user, phone, purpose)
     return await prove_phone.catch_up(site, user, verification)
 
 
@@ -166,14 +165,6 @@ async def _complete(site: Site, user: User, pair: Pair, code: str) -> bool:
             return False
         await give_number(site, current, phones.parse(pair.new.phone, ""))
     return True
-
-
-async def refuse_full(site: Site, user: User, phone: str) -> None:
-    """Raise ``PhoneFull`` if ``phone`` has as many accounts as one may, in the open transaction."""
-    await users.lock_phone(phone)  # or two at once would not count each other
-    if await users.is_phone_full(phone, site.accounts_per_phone, user.id):
-        log.info("phone_full", user=user.id)
-        raise PhoneFull
 
 
 async def give_number(site: Site, user: User, phone: Phone) -> None:

@@ -1,7 +1,8 @@
 """A code comes back: the vendor is asked whether it is right, once for each code that is entered.
 
 What the code is for is the caller's business: ``check_code`` tells that it is right, and the caller
-calls ``record_right`` in the transaction that does what follows from it.
+calls ``use_code`` in the transaction that does what follows from it, or ``record_right`` where the
+verification goes on or ends otherwise.
 """
 
 import asyncio
@@ -48,7 +49,7 @@ class CodeExpired(Refusal):
 class Check(Enum):
     """How we know that a code is right."""
 
-    ANSWERED = auto()  # the vendor told this request, which has to call ``record_right``
+    ANSWERED = auto()  # the vendor told this request, which has to record that
     ANSWERED_BEFORE = auto()  # the vendor told another request, which did
 
 
@@ -86,9 +87,19 @@ async def _check(site: Site, verification: Verification, code: str) -> Check:
 
 
 async def record_right(site: Site, verification: Verification, code: str) -> None:
-    """Record that ``code`` was right, in the transaction that does what follows from it."""
+    """Record that ``code`` was right, for the requests that wait for the answer to theirs."""
     hashed = entries.code_hash(verification, code, site.secret_key)
     await entries.record(verification, hashed, Answer.RIGHT)
+
+
+async def use_code(site: Site, verification: Verification, code: str) -> bool:
+    """Record that ``code`` was right, and that ``verification`` is over by it.
+
+    Whether this call did that, which happens once. Call it in the transaction that does what
+    follows from the code.
+    """
+    await record_right(site, verification, code)
+    return await verifications.approve(verification)
 
 
 async def clear_counts(site: Site, verification: Verification) -> None:

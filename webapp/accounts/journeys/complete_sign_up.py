@@ -20,13 +20,12 @@ from webapp.accounts.journeys.check_code import (
     record_right,
 )
 from webapp.accounts.journeys.email_link import write_link
-from webapp.accounts.journeys.prove_phone import PhoneFull
+from webapp.accounts.journeys.prove_phone import PhoneFull, refuse_full
 from webapp.accounts.journeys.site import SignupOver, Site, tells_database_errors
 from webapp.accounts.journeys.tell import tell
 from webapp.accounts.people import emails, sessions, users
 from webapp.accounts.people.user_agents import describe
 from webapp.accounts.people.users import User
-from webapp.accounts.policy.rules import CODE_LIFETIME
 from webapp.accounts.sending import texts
 from webapp.accounts.sending.notices import Notice
 
@@ -104,7 +103,7 @@ async def _claim(
     """
     claimed = await users.claim(user, verification.phone, now)
     if claimed:
-        await _refuse_full_phone(site, user, verification)
+        await refuse_full(site, user, verification.phone)
     await record_right(site, verification, code)
     if claimed:
         await verifications.approve(verification)
@@ -125,22 +124,12 @@ async def _record_taken_email(
     site.history.record(Reason.EMAIL_TAKEN, verification.phone)
 
 
-async def _refuse_full_phone(site: Site, user: User, verification: Verification) -> None:
-    """Raise ``PhoneFull``, inside the transaction that has claimed the account."""
-    if site.accounts_per_phone is None:
-        return
-    await users.lock_phone(verification.phone)  # or two at once would not count each other
-    if await users.is_phone_full(verification.phone, site.accounts_per_phone, user.id):
-        raise PhoneFull
-
-
 async def _record_full_phone(site: Site, verification: Verification, code: str) -> None:
     """The code is used, and the sign-up goes on by another number."""
     async with in_transaction():
         await record_right(site, verification, code)
         await verifications.record_full_phone(verification)
     await clear_counts(site, verification)
-    log.info("phone_full", user=verification.user_id, verification=verification.id)
     site.history.record(Reason.PHONE_FULL, verification.phone)
 
 
@@ -191,5 +180,4 @@ async def recover_session(site: Site, session: str, code: str) -> str | None:
     lost: to a double click, a closed connection, the end of this process.
     """
     token = sessions.derive_next_token(session, code, site.secret_key)
-    since = site.clock() - CODE_LIFETIME
-    return token if await sessions.opened_since(token, since) else None
+    return token if await sessions.opened_lately(token, site.clock()) else None

@@ -9,15 +9,15 @@ from typing import NamedTuple
 import structlog
 from tortoise.transactions import in_transaction
 
-from webapp.accounts.challenges import links, verifications
+from webapp.accounts.challenges import links
 from webapp.accounts.challenges.links import Purpose as Link
 from webapp.accounts.challenges.verifications import Verification
 from webapp.accounts.journeys import change_phone, email_link
-from webapp.accounts.journeys.change_phone import give_number, refuse_full
-from webapp.accounts.journeys.check_code import check_code, clear_counts, record_right
+from webapp.accounts.journeys.change_phone import give_number
+from webapp.accounts.journeys.check_code import check_code, clear_counts, use_code
 from webapp.accounts.journeys.email_link import LinkOver, NewLink, check_limits, write_link
 from webapp.accounts.journeys.end_access import end_access
-from webapp.accounts.journeys.prove_phone import PhoneFull
+from webapp.accounts.journeys.prove_phone import PhoneFull, refuse_full
 from webapp.accounts.journeys.site import Site, tells_database_errors
 from webapp.accounts.people import phone_changes, phones, users
 from webapp.accounts.people.phone_changes import PhoneChange
@@ -73,8 +73,7 @@ async def begin_to_wait(
     await check_code(site, verification, code)
     now, stop = site.clock(), links.new_token()
     async with in_transaction():
-        await record_right(site, verification, code)
-        if not await verifications.approve(verification):
+        if not await use_code(site, verification, code):
             raise LinkOver
         used = await links.use(token, Link.LOST_PHONE, now)
         if used is None:

@@ -281,3 +281,16 @@ async def _change_back(
             return
         await verifications.reinstate(replaced, failed)
     user.phone, user.country = former.e164, former.country
+
+
+async def refuse_full(site: Site, user: User, phone: str) -> None:
+    """Raise ``PhoneFull`` if ``phone`` has as many accounts as one may besides that of ``user``.
+
+    Call it in the transaction that gives the account its number.
+    """
+    if site.accounts_per_phone is None:
+        return
+    await users.lock_phone(phone)  # or two at once would not count each other
+    if await users.is_phone_full(phone, site.accounts_per_phone, user.id):
+        log.info("phone_full", user=user.id)
+        raise PhoneFull

@@ -15,7 +15,7 @@ from webapp.accounts.challenges.links import Purpose as Link
 from webapp.accounts.challenges.verifications import Purpose, Verification
 from webapp.accounts.forms.recovery import ForgotForm, ResetForm
 from webapp.accounts.journeys import email_link, prove_phone
-from webapp.accounts.journeys.check_code import CodeExpired, check_code, clear_counts, record_right
+from webapp.accounts.journeys.check_code import CodeExpired, check_code, clear_counts, use_code
 from webapp.accounts.journeys.email_link import LinkOver
 from webapp.accounts.journeys.end_access import end_access
 from webapp.accounts.journeys.new_password import refuse_breached
@@ -25,7 +25,6 @@ from webapp.accounts.people import emails, sessions, users
 from webapp.accounts.people.sessions import Browser
 from webapp.accounts.people.users import User
 from webapp.accounts.policy import link_requests, password_checks
-from webapp.accounts.policy.rules import CODE_LIFETIME
 from webapp.accounts.sending.emails import EmailWriter
 from webapp.accounts.sending.notices import Notice
 from webapp.providers import Channel
@@ -131,7 +130,7 @@ async def recover_session(site: Site, token: str, form: ResetForm) -> str | None
     For a browser that sends its form again because the answer, with the new cookie, got lost.
     """
     session = _session_after(site, token, form)
-    opened = await sessions.opened_since(session, site.clock() - CODE_LIFETIME)
+    opened = await sessions.opened_lately(session, site.clock())
     return session if opened else None
 
 
@@ -150,8 +149,7 @@ async def _complete(site: Site, change: _Change) -> bool:
     """Use code and link up, and change the password: False where either was used before."""
     now = site.clock()
     async with in_transaction():
-        await record_right(site, change.verification, change.code)
-        if not await verifications.approve(change.verification):
+        if not await use_code(site, change.verification, change.code):
             return False
         used = await links.use(change.token, Link.RESET_PASSWORD, now)
         if used is None:

@@ -10,12 +10,11 @@ from typing import NamedTuple
 import structlog
 from tortoise.transactions import in_transaction
 
-from webapp.accounts.challenges import verifications
 from webapp.accounts.challenges.verifications import Verification
 from webapp.accounts.forms.recovery import LostPhoneForm
 from webapp.accounts.history.reasons import Reason, Refusal
 from webapp.accounts.journeys.change_phone import give_number
-from webapp.accounts.journeys.check_code import check_code, clear_counts, record_right
+from webapp.accounts.journeys.check_code import check_code, clear_counts, use_code
 from webapp.accounts.journeys.end_access import end_access
 from webapp.accounts.journeys.prove_again import ChangedElsewhere, changing
 from webapp.accounts.journeys.refusals import refusals
@@ -24,7 +23,6 @@ from webapp.accounts.journeys.tell import tell
 from webapp.accounts.people import phones, recovery_codes, sessions, users
 from webapp.accounts.people.sessions import Owner
 from webapp.accounts.people.users import User
-from webapp.accounts.policy.rules import CODE_LIFETIME
 from webapp.accounts.sending.notices import Notice
 
 log = structlog.get_logger(__name__)
@@ -88,7 +86,7 @@ async def replace_at_once(
         site.outbox.wake()
         log.info("recovery_code_used", user=user.id)
         return replaced
-    if await sessions.opened_since(replaced.token, site.clock() - CODE_LIFETIME):
+    if await sessions.opened_lately(replaced.token, site.clock()):
         return Replaced(replaced.token)
     raise ChangedElsewhere
 
@@ -108,8 +106,7 @@ async def _replace(
     entered, next_hash = map(recovery_codes.hash_of, (form.recovery, replaced.recovery_code))
     async with in_transaction():
         current = await users.get_for_update(user.id)
-        await record_right(site, verification, form.digits)
-        if current is None or not await verifications.approve(verification):
+        if current is None or not await use_code(site, verification, form.digits):
             return False
         if not await users.use_recovery_code(current, entered, next_hash):
             return False

@@ -15,7 +15,7 @@ from webapp.accounts.journeys.check_code import (
     CodeExpired,
     check_code,
     clear_counts,
-    record_right,
+    use_code,
 )
 from webapp.accounts.journeys.check_password import check_password
 from webapp.accounts.journeys.new_browser import note_browser
@@ -25,7 +25,7 @@ from webapp.accounts.people import emails, remembered_browsers, sessions, users
 from webapp.accounts.people.sessions import Browser, Stage, Visitor
 from webapp.accounts.people.users import User
 from webapp.accounts.policy import password_checks
-from webapp.accounts.policy.rules import CODE_LIFETIME, LimitExceeded
+from webapp.accounts.policy.rules import LimitExceeded
 from webapp.providers import ProviderError
 
 log = structlog.get_logger(__name__)
@@ -139,7 +139,7 @@ async def enter_code(
     user, verification, _ = visitor
     token = sessions.derive_next_token(session, code, site.secret_key)
     if await check_code(site, verification, code) is not Check.ANSWERED:
-        if not await sessions.opened_since(token, site.clock() - CODE_LIFETIME):
+        if not await sessions.opened_lately(token, site.clock()):
             raise CodeExpired  # another browser has used it
         return CodeEntered(token)
     async with in_transaction():
@@ -161,7 +161,6 @@ async def _complete(
     site: Site, verification: Verification, code: str, session: str, token: str
 ) -> bool:
     """Use the code, which happens once, and open the session that waited for it: whether it did."""
-    await record_right(site, verification, code)
-    if not await verifications.approve(verification):
+    if not await use_code(site, verification, code):
         return False
     return await sessions.complete_sign_in(session, token, site.clock())

@@ -15,6 +15,7 @@ from tortoise.models import Model
 from webapp.accounts.challenges.verifications import Purpose, Verification
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.rules import (
+    CODE_LIFETIME,
     HALF_SIGNED_IN,
     RECENT_PROOF,
     RETURN_LIFETIME,
@@ -195,8 +196,12 @@ async def replace_sessions(user_id: int, now: datetime, former: str, token: str)
     return await open_session(user_id, now, token, browser=browser)
 
 
-async def opened_since(token: str, since: datetime) -> bool:
-    """Whether a session with this token was opened at ``since`` or later."""
+async def opened_lately(token: str, now: datetime) -> bool:
+    """Whether a session with this token was opened within the life of a code.
+
+    Its token tells that the code which leads to it was entered rightly.
+    """
+    since = now - CODE_LIFETIME
     return await Session.exists(token_hash=token_hash(token), created_at__gte=since)
 
 

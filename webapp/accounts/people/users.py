@@ -189,10 +189,8 @@ async def claim(user: User, phone: str, now: datetime) -> bool:
     return bool(claimed)
 
 
-async def is_phone_full(phone: str, most: int | None, own: int = 0) -> bool:
+async def is_phone_full(phone: str, most: int, own: int) -> bool:
     """Whether ``phone`` has ``most`` verified accounts besides that of the user ``own``."""
-    if most is None:
-        return False
     [others] = await run(
         "SELECT COUNT(*) AS accounts FROM users"
         " WHERE phone = $1 AND verified_at IS NOT NULL AND id <> $2",

@@ -17,7 +17,7 @@ from webapp.accounts.journeys.prove_again import WrongCurrentPassword
 from webapp.accounts.journeys.recovery_code import WrongRecoveryCode
 from webapp.accounts.people.phone_changes import PhoneChange
 from webapp.accounts.policy import rules
-from webapp.pages import account_phone, account_recovery, lost_phone, lost_phone_link
+from webapp.pages import account_phone, account_recovery, lost_phone, lost_phone_link, phone
 from webapp.pages.gallery.state import (
     COUNTRY,
     EVERY_COUNTRY,
@@ -48,7 +48,7 @@ def _change(
         form = NewPhoneForm(country=COUNTRY)
         if typed is not None:
             form = NewPhoneForm.parse(FormData(typed))
-        return with_error(form, error) | account_phone.context(person(), form, EVERY_COUNTRY)
+        return with_error(form, error) | phone.context(person(), form, EVERY_COUNTRY)
 
     return State(words, account_phone.TEMPLATE, context)
 
