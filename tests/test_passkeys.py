@@ -496,7 +496,7 @@ async def test_a_passkey_of_another_account_is_not_taken_over(
     copied = Authenticator(device.origin)
     copied.next_id = device.passkeys[0].id
     page = await added(visitor, copied.create(options))
-    assert (page.status, "belongs to an account already" in page.text) == (422, True)
+    assert (page.status, "already belongs to an account" in page.text) == (422, True)
     name = encoded(device.passkeys[0].id)
     page = await visitor.post("/account/passkeys/remove", {"passkey": name})
     assert "is removed" not in page.text
@@ -518,7 +518,7 @@ async def test_a_name_that_is_too_long_is_told_beside_its_field(
     page = await add(ada, device, "a" * 61)
     assert (page.status, set(page.errors)) == (422, {"name"})
     page = await ada.submit("/account/passkeys", failure="InvalidStateError", name="Laptop")
-    assert (page.status, "This device has a passkey" in page.text) == (422, True)
+    assert (page.status, "This device already has a passkey" in page.text) == (422, True)
     assert page.html.css_first("#name[value='Laptop']"), "nothing typed is lost"
 
 

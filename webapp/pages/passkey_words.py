@@ -24,12 +24,11 @@ PasskeyError = NoPasskey | PasskeyRefused | PasskeyExpired | PasskeyTaken | User
 NOT_USED: Mapping[Failure, str] = {
     Failure.NO_SCRIPTS: "Passkeys need JavaScript, which did not run in your browser. "
     "Use your password instead",
-    Failure.CANCELLED: "No passkey was used. It was cancelled or not allowed, or there is none for "
-    "us on this device. Try again, or use your password",
+    Failure.CANCELLED: "No passkey was used. It was cancelled or not allowed, or this device has "
+    "none for this site. Try again, or use your password",
     Failure.TIMED_OUT: "That took too long, and no passkey was used. "
     "Try again, or use your password",
-    Failure.WRONG_ADDRESS: "Passkeys do not work at this address of ours. "
-    "Use your password instead",
+    Failure.WRONG_ADDRESS: "Passkeys do not work at this address. Use your password instead",
     Failure.UNSUPPORTED: "This browser cannot use passkeys. Use your password instead",
     Failure.NOT_ASKED: "We could not ask for your passkey just now. "
     "Try again in a moment, or use your password",
@@ -45,15 +44,16 @@ NOT_ADDED: Mapping[Failure, str] = {
     "You can go on signing in with your password",
     Failure.CANCELLED: "No passkey was made: it was cancelled, or not allowed. You can try again",
     Failure.TIMED_OUT: "That took too long, and no passkey was made. You can try again",
-    Failure.ALREADY_THERE: "This device has a passkey for your account already",
-    Failure.WRONG_ADDRESS: "Passkeys do not work at this address of ours",
+    Failure.ALREADY_THERE: "This device already has a passkey for your account",
+    Failure.WRONG_ADDRESS: "Passkeys do not work at this address. "
+    "You can go on signing in with your password",
     Failure.UNSUPPORTED: "This browser or device cannot make passkeys. "
     "You can go on signing in with your password",
     Failure.NOT_ASKED: "We could not ask for a passkey just now. Try again in a moment",
 }
 NOT_ADDED_OTHERWISE = "Your browser could not make a passkey. You can try again"
 UNUSABLE = "We cannot use the passkey that your browser made. Try again, or on another device"
-TAKEN = "This passkey belongs to an account already"
+TAKEN = "This passkey already belongs to an account. Add another one"
 EXPIRED = "That took too long. Try again"
 
 

@@ -120,7 +120,7 @@ CANNOT_SEND = "We cannot send a code to this number now. Use another mobile numb
 NUMBER: Mapping[type[ProviderError], str] = {
     InvalidNumber: "We cannot send a code to this number. Check it, or use another mobile number",
     NotMobile: "This is a landline, which cannot receive texts. Use a mobile number",
-    CountryNotServed: "We cannot send texts to this country yet",
+    CountryNotServed: "We cannot send texts to this country yet. Use a number in another country",
     Blocked: CANNOT_SEND,
     BlockedByOperator: CANNOT_SEND,  # which of the two it is, or what is blocked, is not said
     OptedOut: "This number has asked not to be texted. Text START to us from it, or use another",

@@ -68,9 +68,14 @@ class PhoneCodesForm(CodeForm):
     def parse(cls, form: Typed) -> Self:
         self = cls(old_code=one_line(typed(form, "old_code")), code=one_line(typed(form, "code")))
         self.old_digits, self.digits = codes.find(self.old_code), codes.find(self.code)
-        for name, digits in (("old_code", self.old_digits), ("code", self.digits)):
+        for name, digits, phone in (
+            ("old_code", self.old_digits, "old"),
+            ("code", self.digits, "new"),
+        ):
             if not digits:
-                self.errors[name] = f"Enter the {EXPECTED_CODE_LENGTH} digits of the code"
+                self.errors[name] = (
+                    f"Enter the {EXPECTED_CODE_LENGTH} digits sent to your {phone} number"
+                )
         return self
 
 

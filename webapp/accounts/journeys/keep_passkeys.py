@@ -27,7 +27,7 @@ NO_PASSWORD = ""
 
 
 class PasskeyTaken(Exception):
-    """The passkey belongs to an account already."""
+    """The passkey already belongs to an account."""
 
 
 @tells_database_errors

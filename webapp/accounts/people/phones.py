@@ -30,10 +30,10 @@ WORDS = {
     "long": "This is too long for a {dial} number. It should look like {example}",
     "impossible": "This is not a {dial} number in use. It should look like {example}",
     "abroad": "This looks like a number in another country: {place}. If it is, begin with {dial}. "
-    "If not, check it, like {example}",
+    "If not, it should look like {example}",
     "landline": "This is a landline. Enter a mobile number that can receive texts",
     "premium": "We do not send texts to special-rate numbers. Enter a mobile number",
-    "country": "We cannot send texts to this country yet: {place}",
+    "country": "We cannot send texts to {place} yet. Use a number in another country",
 }
 
 REASONS = {
