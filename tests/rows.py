@@ -13,7 +13,7 @@ import psycopg
 from tortoise import fields
 from tortoise.models import Model
 
-from webapp.database import MODELS
+from webapp.database.config import MODELS
 
 CENTURY = 3_155_760_000  # seconds
 TABLES = [

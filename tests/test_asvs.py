@@ -44,7 +44,8 @@ from webapp.accounts.policy.usage import Usage
 from webapp.accounts.purge import purge
 from webapp.accounts.sending.outbox import OutboxMessage
 from webapp.app import Ports, create_app, hash_threads
-from webapp.database import Database, tls
+from webapp.database import Database
+from webapp.database.config import tls
 from webapp.providers import Channel
 from webapp.providers.http import HttpTransport
 from webapp.sandbox import Sandbox

@@ -27,7 +27,8 @@ from tests.visitor import Visitor, filled_in
 from webapp.accounts.people.passwords import LONGEST_QUEUE
 from webapp.accounts.people.users import User
 from webapp.accounts.sending.carriers import SETTLED_AFTER
-from webapp.database import CONNECT_TIMEOUT, DATABASE_ERRORS, STATEMENT_TIMEOUT, Database
+from webapp.database import DATABASE_ERRORS, STATEMENT_TIMEOUT, Database
+from webapp.database.config import CONNECT_TIMEOUT
 from webapp.pages import errors
 from webapp.providers.http import LONGEST as LONGEST_CALL
 from webapp.settings import Settings, SettingsError

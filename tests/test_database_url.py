@@ -11,7 +11,8 @@ from tests.postgres import free_port
 from tests.servers import ROOT
 from webapp.accounts.statements import run
 from webapp.connections import libpq
-from webapp.database import Database, tortoise_config
+from webapp.database import Database
+from webapp.database.config import tortoise_config
 from webapp.settings import urls
 
 PEM = ROOT / "tests" / "stranger.pem"

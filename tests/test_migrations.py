@@ -14,7 +14,8 @@ from tests import servers
 from tests.rows import Rows
 from tests.servers import ROOT, production_environ
 from webapp.accounts.people import emails
-from webapp.database import APP, APPS, Database
+from webapp.database import Database
+from webapp.database.config import APP, APPS
 
 NAMES = sorted(path.stem for path in (ROOT / "migrations").glob("0*.py"))
 

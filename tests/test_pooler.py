@@ -12,7 +12,8 @@ from tests.people import wrong
 from tests.servers import migrate, production_environ
 from tests.site import Person, Site, site
 from webapp.accounts.statements import run
-from webapp.database import SESSION_SETTINGS, Database, serialise
+from webapp.database import Database, serialise
+from webapp.database.config import SESSION_SETTINGS
 from webapp.doctor.database import examine
 from webapp.settings import Settings
 

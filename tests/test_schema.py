@@ -11,7 +11,8 @@ from tests import postgres as pg
 from tests.rows import Rows
 from tests.servers import command, production_environ
 from tests.site import Site, site
-from webapp.database import LOCK, Database, serialise
+from webapp.database import Database, serialise
+from webapp.database.locks import LOCK
 
 pytestmark = pytest.mark.slow
 OURS = {"DATABASE_SCHEMA": "accounts"}

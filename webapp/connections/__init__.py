@@ -9,5 +9,5 @@ keeps what the earlier ones took. On SQLite that is the only connection there is
 would hang from then on; on PostgreSQL a cancelled BEGIN would cost the pool a connection.
 
 When a release of Tortoise mends both, delete ``sqlite`` and ``PooledTransaction``, name Tortoise's
-own engine for SQLite in ``database.py`` and lift the bound in ``pyproject.toml``.
+own engine for SQLite in ``database/config.py`` and lift the bound in ``pyproject.toml``.
 """

@@ -20,7 +20,7 @@ EVENTS_KEPT = timedelta(days=30)
 
 
 class PhoneEvent(Model):
-    """Something that happened to a number, or was refused to the person who entered it.
+    """Something that happened to one phone, or that was refused to whoever entered it.
 
     ``phone_key`` is a keyed hash of the number, empty where none could be read. Neither the number
     nor the address is stored. ``times`` is how often it happened within one batch.
