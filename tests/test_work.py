@@ -114,6 +114,7 @@ async def test_without_scripts_the_same_form_counts_after_a_wait(
 ) -> None:
     page = await sign_up(visitor)
     assert "wait 120 seconds" in page.text
+    assert "What you typed stays, but for your password" in page.text
     early = await visitor.submit("/signup", password=ADA["password"])
     assert early.status == 429
     clock.advance(WAIT)
@@ -149,6 +150,7 @@ async def test_a_code_sent_again_takes_another_proof(
     clock.advance(page.resend_in or 0)
     page = await visitor.submit("/verification/resend", button="sms")
     assert (page.status, page.step, page.resend_in) == (429, "verification", 0)
+    assert "What you typed stays." in page.text
     assert len(await phone.texts(NUMBER)) == 1
     page = await visitor.submit(
         "/verification/resend", button="sms", work=solved(challenge_on(page))
