@@ -1,26 +1,28 @@
 """Changes of accounts by many at once, on two web processes, and by processes that are killed."""
 
 import asyncio
-import re
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
-from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
-from tests.conftest import migrated
 from tests.people import PASSWORD
-from tests.site import Person, Site, site, until
+from tests.racing import (
+    NO_MAIL_SERVER,
+    TEN_MINUTES,
+    at_once,
+    link_to,
+    member,
+    statuses,
+    two_processes,
+)
+from tests.site import Person, Site, until
 from webapp.accounts.policy.rules import FREE_PASSWORD_CHECKS
 
 pytestmark = pytest.mark.slow
-TEN_MINUTES, LEASE = 600, 60
+LEASE = 60
 NEW_PASSWORD = "orchid lantern tundra 58"
 SIGN_IN = {"password": PASSWORD}
-# Nothing listens there, so that each email stays in the outbox with its link.
-NO_MAIL_SERVER = {"SMTP_URL": "smtp://127.0.0.1:9", "MAIL_FROM": "no-reply@example.org"}
 
 
 @pytest.fixture(scope="module", params=["postgres", "sqlite"])
@@ -28,19 +30,14 @@ def racing(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
     """Two web processes on one database."""
-    directory = tmp_path_factory.mktemp("account-races")
-    with migrated(request.param, request, directory) as url, site(directory, url) as running:
-        running.start(**NO_MAIL_SERVER)
+    with two_processes(request, tmp_path_factory, **NO_MAIL_SERVER) as running:
         yield running
 
 
 @pytest.fixture
 async def ada(racing: Site) -> AsyncIterator[Person]:
     """Somebody whose account is verified."""
-    async with racing.person() as person:
-        await person.sign_up()
-        assert await person.verify()
-        racing.age(TEN_MINUTES)
+    async with member(racing) as person:
         yield person
 
 
@@ -52,24 +49,11 @@ async def elsewhere(racing: Site, person: Person, stack: AsyncExitStack) -> Pers
     return other
 
 
-def counted(answers: list[httpx.Response]) -> Counter[int]:
-    statuses = Counter(answer.status_code for answer in answers)
-    assert max(statuses) < 500, statuses
-    return statuses
-
-
-def link_to(racing: Site, address: str) -> str:
-    """The path of the link in the newest email to ``address``."""
-    sql = "SELECT body FROM outbox WHERE \"to\" = ? AND channel = 'email' ORDER BY id DESC LIMIT 1"
-    [url] = re.findall(r"https?://\S+", racing.rows.one(sql, address))
-    return str(urlsplit(url).path)
-
-
 async def test_a_hundred_guesses_of_the_current_password_at_once_are_few_checks(
     racing: Site, ada: Person
 ) -> None:
     guesses = [{"current": f"not mine {n}", "password": NEW_PASSWORD} for n in range(100)]
-    answers = counted(await asyncio.gather(*(ada.send("/account/password", g) for g in guesses)))
+    answers = await at_once(ada, "/account/password", guesses)
     # One after the free ones, and one more whenever a pause of 1, 2, 4 … seconds is over.
     assert FREE_PASSWORD_CHECKS < answers[422] <= FREE_PASSWORD_CHECKS + 1 + 6
     assert answers[429] == 100 - answers[422]
@@ -81,7 +65,7 @@ async def test_a_change_clicked_many_times_is_one_change_and_one_text(
 ) -> None:
     form = {"current": PASSWORD, "password": NEW_PASSWORD}
     answers = await asyncio.gather(*(ada.send("/account/password", form) for _ in range(5)))
-    assert counted(answers) == {303: 5}
+    assert statuses(answers) == {303: 5}
     assert {answer.headers["location"] for answer in answers} == {"/account"}
     assert (await ada.visitor.visit("/account")).verified
     await ada.phone.text(ada.number, "password was changed")
@@ -121,7 +105,7 @@ async def test_a_browser_that_is_being_signed_out_changes_nothing_any_more(
         ends = ada.send("/account/sessions/end", {"all": "1", "current": PASSWORD})
         changes = [other.send("/account/name", {"name": f"Eve {n}"}) for n in range(10)]
         answers = await asyncio.gather(*changes[:5], ends, *changes[5:])
-        assert counted(list(answers)).keys() <= {303, 409}
+        assert statuses(list(answers)).keys() <= {303, 409}
         name = racing.rows.one("SELECT name FROM users WHERE email = ?", ada.email)
         assert (await other.send("/account/name", {"name": "Too late"})).status_code == 303
         assert racing.rows.one("SELECT name FROM users WHERE email = ?", ada.email) == name
@@ -139,7 +123,7 @@ async def test_of_two_new_addresses_asked_for_at_once_one_gets_a_link_that_works
                 for person, address in zip(people, addresses, strict=True)
             )
         )
-        assert counted(list(answers)) == {303: 1, 429: 1}, "the other is told that one was sent"
+        assert statuses(list(answers)) == {303: 1, 429: 1}, "the other is told that one was sent"
     sql = "SELECT count(*) FROM links WHERE address = ? AND purpose = 'change_email'"
     assert sorted(racing.rows.one(sql, address) for address in addresses) == [0, 1]
 
@@ -159,7 +143,7 @@ async def test_of_two_accounts_that_confirm_one_address_one_has_it_and_the_other
         answers = await asyncio.gather(
             *(person.send(path, {}) for person in (ada, other) for path in paths)
         )
-        assert counted(list(answers)).keys() == {303, 409}
+        assert statuses(list(answers)).keys() == {303, 409}
     sql = "SELECT count(*) FROM users WHERE email = ? AND claimed_email = ?"
     assert racing.rows.one(sql, wanted, wanted) == 1
 
@@ -175,7 +159,7 @@ async def test_nobody_is_signed_in_to_an_account_that_is_deleted_beside_it(
             ada.send("/account/delete", {"current": PASSWORD}),
             *(person.send("/signin", sign_in) for person in people[5:]),
         )
-        assert counted(list(answers)).keys() <= {303, 422, 429}
+        assert statuses(list(answers)).keys() <= {303, 422, 429}
         assert answers[5].headers["location"] == "/account/deleted"
         for person in people:
             assert (await person.client.get("/session")).status_code == 401

@@ -11,13 +11,14 @@ import pytest
 from starlette.applications import Starlette
 
 from tests import servers
-from tests.conftest import Clock, migrated
+from tests.conftest import Clock
 from tests.oidc import CLIENTS, Application
 from tests.people import wrong
 from tests.phone import Phone
+from tests.racing import at_once, statuses, two_processes
 from tests.rows import Rows
 from tests.servers import Process
-from tests.site import UNTHROTTLED, Person, Site, Vendor, site, until
+from tests.site import UNTHROTTLED, Person, Site, Vendor, until
 from tests.visitor import Visitor
 from webapp.accounts.people.sessions import token_hash
 from webapp.accounts.policy.rules import FREE_PASSWORD_CHECKS, SESSION_TOUCH
@@ -33,9 +34,7 @@ def racing(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
     """Two web processes on one database."""
-    directory = tmp_path_factory.mktemp("races")
-    with migrated(request.param, request, directory) as url, site(directory, url) as running:
-        running.start(OIDC_CLIENTS=CLIENTS)
+    with two_processes(request, tmp_path_factory, OIDC_CLIENTS=CLIENTS) as running:
         yield running
 
 
@@ -49,17 +48,6 @@ async def ada(racing: Site) -> AsyncIterator[Person]:
     """Somebody who has not begun yet."""
     async with racing.person() as person:
         yield person
-
-
-def statuses(answers: list[httpx.Response]) -> Counter[int]:
-    counted = Counter(answer.status_code for answer in answers)
-    assert max(counted) < 500, counted
-    return counted
-
-
-async def at_once(person: Person, path: str, forms: list[dict[str, str]]) -> Counter[int]:
-    """Send all ``forms`` in parallel: how often each status came. None may be our fault."""
-    return statuses(await asyncio.gather(*(person.send(path, form) for form in forms)))
 
 
 def user_of(racing: Site, person: Person) -> int:

@@ -2,17 +2,13 @@
 
 import asyncio
 import re
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
-from tests.conftest import migrated
 from tests.people import PASSWORD
-from tests.site import Person, Site, Vendor, site, until
-from tests.test_account_races import NO_MAIL_SERVER, TEN_MINUTES
+from tests.racing import NO_MAIL_SERVER, TEN_MINUTES, link_to, member, statuses, two_processes
+from tests.site import Person, Site, Vendor, until
 from webapp.accounts.people.recovery_codes import hash_of
 
 pytestmark = pytest.mark.slow
@@ -25,9 +21,7 @@ def racing(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
     """Two web processes on one database."""
-    directory = tmp_path_factory.mktemp("recovery-races")
-    with migrated(request.param, request, directory) as url, site(directory, url) as running:
-        running.start(**NO_MAIL_SERVER)
+    with two_processes(request, tmp_path_factory, **NO_MAIL_SERVER) as running:
         yield running
 
 
@@ -39,32 +33,14 @@ def vendor(racing: Site) -> Vendor:
 @pytest.fixture
 async def ada(racing: Site) -> AsyncIterator[Person]:
     """Somebody whose account is verified, signed in."""
-    async with racing.person() as person:
-        await person.sign_up()
-        assert await person.verify()
-        racing.age(TEN_MINUTES)
+    async with member(racing) as person:
         yield person
-
-
-def statuses(answers: list[httpx.Response]) -> Counter[int]:
-    counted = Counter(answer.status_code for answer in answers)
-    assert max(counted) < 500, counted
-    return counted
-
-
-async def link_to(racing: Site, address: str, below: str) -> str:
-    """The path of the newest link below ``below`` that was emailed to ``address``."""
-    sql = "SELECT body FROM outbox WHERE \"to\" = ? AND channel = 'email' ORDER BY id DESC"
-    found = [
-        re.findall(rf"https?://\S+{below}\S+", body) for (body,) in racing.rows.all(sql, address)
-    ]
-    return str(urlsplit(next(urls[0] for urls in found if urls)).path)
 
 
 async def open_reset(racing: Site, person: Person) -> str:
     """The link of a forgotten password, by which a code was sent."""
     await person.post("/password/forgot", {"email": person.email})
-    path = await link_to(racing, person.email, "/password/reset/")
+    path = link_to(racing, person.email, "/password/reset/")
     page = await person.post(f"{path}/send", {"channel": "sms"})
     assert (page.status, page.step) == (200, "reset")
     return path
@@ -208,11 +184,11 @@ async def wait_for_number(racing: Site, ada: Person, new: Person) -> str:
     await ada.post("/signout", {})
     await ada.post("/signin", {"email": ada.email, "password": PASSWORD})
     await ada.post("/phone/lost/email", {})
-    path = await link_to(racing, ada.email, "/phone/new/")
+    path = link_to(racing, ada.email, "/phone/new/")
     await ada.post(path, {"country": "GB", "phone": new.number})
     page = await ada.post(f"{path}/code", {"code": await new.code()})
     assert "24 hours" in page.text
-    return await link_to(racing, ada.email, "/phone/stop/")
+    return link_to(racing, ada.email, "/phone/stop/")
 
 
 @pytest.mark.parametrize("turn", range(3))
