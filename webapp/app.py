@@ -1,4 +1,4 @@
-"""Puts the parts together; alone knows them all."""
+"""Assembles the application: the only module that knows every part."""
 
 import asyncio
 import os
@@ -82,7 +82,7 @@ CACHED_PAGES = 64  # of some 40 KB each
 
 @dataclass(frozen=True)
 class Ports:
-    """What is outside of the process, for tests to hold in their hands."""
+    """The world outside the process, which tests replace."""
 
     clock: Callable[[], datetime] = field(default_factory=DatabaseClock)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep  # before a vendor is asked again
@@ -234,7 +234,7 @@ def _assemble(
 
 
 def _relying_party(settings: Settings) -> RelyingParty | None:
-    """None where the address is a number: browsers bind passkeys to names alone."""
+    """None if the host is an IP address: browsers bind passkeys to names only."""
     origin = origin_of(settings.base_url)
     host = urlsplit(origin).hostname or ""
     with suppress(ValueError):
@@ -322,6 +322,6 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 
 
 async def _play_receipts(sandbox: Any, app: Starlette) -> None:
-    """Development: the simulated network tells us what became of texts."""
+    """Post the delivery receipts of the simulated network to the application, in development."""
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
         await sandbox.callbacks.play(client)

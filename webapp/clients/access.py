@@ -1,4 +1,4 @@
-"""What every way for an application to use the accounts needs: who is signed in, and settings."""
+"""What all integrations of the owner's applications share: who is signed in, and settings."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

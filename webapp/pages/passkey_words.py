@@ -1,13 +1,14 @@
 """What a person is told when a passkey cannot be used or added, and where they go on."""
 
 from collections.abc import Mapping
+from typing import get_args
 
 from webapp.accounts.challenges.ceremonies import PasskeyRefused
 from webapp.accounts.forms.passkey import Failure
 from webapp.accounts.journeys.keep_passkeys import PasskeyTaken
 from webapp.accounts.journeys.use_passkey import PasskeyExpired
 from webapp.pages import words
-from webapp.pages.words import INVALID, USER_ERRORS, Problem, UserError
+from webapp.pages.words import INVALID, Problem, UserError
 
 
 class NoPasskey(Exception):
@@ -18,8 +19,8 @@ class NoPasskey(Exception):
         self.failure = failure
 
 
-PASSKEY_ERRORS = (NoPasskey, PasskeyRefused, PasskeyExpired, PasskeyTaken, *USER_ERRORS)
 PasskeyError = NoPasskey | PasskeyRefused | PasskeyExpired | PasskeyTaken | UserError
+PASSKEY_ERRORS: tuple[type[PasskeyError], ...] = get_args(PasskeyError)
 
 NOT_USED: Mapping[Failure, str] = {
     Failure.NO_SCRIPTS: "Passkeys need JavaScript, which did not run in your browser. "

@@ -3,8 +3,9 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from webapp.accounts.forms import LONGEST
 from webapp.accounts.forms.signin import SigninForm
-from webapp.accounts.journeys.sign_in import SignedIn, WrongPassword, sign_in
+from webapp.accounts.journeys.sign_in import SignedIn, sign_in
 from webapp.accounts.people import sessions
 from webapp.pages import signin_code, state
 from webapp.pages.step import (
@@ -32,7 +33,9 @@ async def show(request: Request) -> Response:
     visitor = await find_visitor(request)
     if visitor and visitor.user.verified_at and query.get("prompt") != "login":
         raise Redirect(onward or HOME)
-    return render(request, SigninForm(email=query.get("login_hint", ""), return_to=onward))
+    return render(
+        request, SigninForm(email=query.get("login_hint", "")[:LONGEST], return_to=onward)
+    )
 
 
 async def submit(request: Request) -> Response:
@@ -45,7 +48,7 @@ async def submit(request: Request) -> Response:
         await throttle(request, "signins")
         remembered = state.browser_cookie(request).read(request)
         signed_in = await sign_in(site, form, browser, remembered)
-    except (WrongPassword, *USER_ERRORS) as error:
+    except USER_ERRORS as error:
         return render(request, form, problem(error))
     return await enter(request, signed_in)
 

@@ -20,7 +20,7 @@ from webapp.accounts.policy.blocks import BlockedByOperator, Subject
 from webapp.accounts.policy.rules import Throttled
 from webapp.pages import state
 from webapp.pages.history import record_invalid, record_refused, record_throttled
-from webapp.pages.words import TOLD, Problem
+from webapp.pages.words import INVALID, TOLD, Problem
 from webapp.web.form import posted
 from webapp.web.templates import page
 
@@ -35,7 +35,6 @@ RECOVERY = "/account/recovery"
 LOST_PHONE, LOST_PHONE_CODE = "/phone/lost", "/phone/lost/code"
 LOST_PHONE_SENT, LOST_PHONE_LINK, STOP_PHONE = "/phone/lost/sent", "/phone/new", "/phone/stop"
 FORGOT, FORGOT_SENT = "/password/forgot", "/password/forgot/sent"
-INVALID = 422
 # The rules of requests to sign in, and to have a text or an email sent
 REFUSED_TO_BLOCKED = {"signins", "resends"}
 BLOCKED_WAIT = timedelta(hours=1)  # what those whose address is blocked are told to wait
@@ -50,8 +49,8 @@ class Redirect(Exception):
 
 
 async def redirected(request: Request, error: Exception) -> Response:
-    """The answer to ``Redirect``, to a sign-up that was verified or purged meanwhile, and to a
-    change of the account that was made already.
+    """Answer ``Redirect``, a sign-up that was verified or purged meanwhile, and a change of the
+    account that was already made.
     """
     if isinstance(error, AnsweredBefore):
         return await go_on(request, error.token, ACCOUNT)
@@ -150,9 +149,8 @@ def is_done(visitor: Visitor) -> bool:
 async def throttle(request: Request, rule: str, key: str = "", *, form: Form | None = None) -> None:
     """Count this request for ``key``, by default the visitor's networks. Raises ``Throttled``.
 
-    ``form`` is the one that was sent, if it has a number. An address that
-    an operator blocks is told the same where it would sign in or have something sent; ``sign_up``
-    looks for itself.
+    ``form`` is the one that was sent, if it has a number. An address that an operator has blocked
+    gets the same error where it would sign in or have something sent; ``sign_up`` checks by itself.
     """
     keys = (key,) if key else state.networks(request)
     if wait := await state.throttle(request).hit(rule, *keys):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import get_args
 
 from webapp.accounts.forms.code import EXPECTED_CODE_LENGTH
 from webapp.accounts.journeys.check_code import CodeExpired, WrongCode
@@ -39,17 +40,6 @@ from webapp.providers import (
     Unreachable,
 )
 
-USER_ERRORS = (
-    PhoneFull,
-    LimitExceeded,
-    ProviderError,
-    WrongCode,
-    CodeExpired,
-    BreachedPassword,
-    WrongCurrentPassword,
-    ChangedElsewhere,
-    WrongRecoveryCode,
-)
 UserError = (
     LimitExceeded
     | PhoneFull
@@ -62,6 +52,7 @@ UserError = (
     | ChangedElsewhere
     | WrongRecoveryCode
 )
+USER_ERRORS: tuple[type[UserError], ...] = get_args(UserError)
 
 
 def span(time: timedelta) -> str:

@@ -21,11 +21,10 @@ LONGEST_ADDRESS = 64  # characters: a whole IPv6 address, a zone, brackets and a
 
 
 class Clients:
-    """Tells who asks, and warns once that TRUSTED_PROXY_HOPS is larger than the proxies are many.
+    """Tells who asks, and warns once if TRUSTED_PROXY_HOPS is more than there are proxies.
 
-    Every honest request proves that: it arrives with fewer addresses than there are hops. Then all
-    honest visitors share one bucket, and whoever sends an ``X-Forwarded-For`` of their own has
-    another for each request.
+    Any request that arrives with fewer addresses than hops shows it. Then all honest visitors share
+    one bucket, and whoever sends their own ``X-Forwarded-For`` gets a new one for each request.
     """
 
     def __init__(self, hops: int) -> None:

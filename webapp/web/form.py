@@ -1,4 +1,4 @@
-"""What a form sent, read as our own forms send it and no other way."""
+"""Reads form posts, bounded and in UTF-8 only, as our own pages send them."""
 
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData

@@ -26,7 +26,7 @@ NOT_AGAIN = frozenset({"prompt", "max_age", "login_hint"})  # is done by the tim
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where the answer goes: the one thing that must be right before anything is answered."""
+    """Where the answer goes. It is checked first: errors are sent there too."""
 
     client: Client
     redirect_uri: str
@@ -122,7 +122,7 @@ def _check_kind(given: Mapping[str, str]) -> None:
 def _scope(text: str) -> str:
     asked = text.split()
     if "openid" not in asked:
-        raise OAuthError("invalid_scope", "scope must have openid")
+        raise OAuthError("invalid_scope", "scope must include openid")
     return " ".join(scope for scope in SCOPES if scope in asked)
 
 

@@ -61,7 +61,9 @@ async def _session(
         if await _is_expected(request, asked, destination, user):
             return session
         if asked.signed_in_since:
-            raise OAuthError("login_required", "another person signed in than id_token_hint names")
+            raise OAuthError(
+                "login_required", "somebody else is signed in than id_token_hint names"
+            )
     if asked.silent:
         raise OAuthError("login_required")
     return None
@@ -82,7 +84,7 @@ async def _is_expected(
         return True
     hint = await id_tokens.read(access(request), asked.id_token_hint)
     if hint is None or hint["aud"] != destination.client.client_id:
-        raise OAuthError("invalid_request", "id_token_hint is no token of ours for this client")
+        raise OAuthError("invalid_request", "id_token_hint is not an ID token of this client")
     return bool(hint["sub"] == user.subject)
 
 

@@ -1,4 +1,4 @@
-"""Which application asks: by its secret, in the head or in the form (RFC 6749, 2.3.1)."""
+"""Authenticates an application by its secret, in the header or in the form (RFC 6749, 2.3.1)."""
 
 import base64
 import hmac
@@ -18,12 +18,12 @@ CHALLENGE = {"WWW-Authenticate": 'Basic realm="oidc", charset="UTF-8"'}
 
 def authenticate(request: Request, parameters: Parameters) -> Client:
     """The application that knows its secret. Raises ``OAuthError``."""
-    in_head, in_form = _in_head(request), once(parameters, "client_secret")
-    if in_head and in_form:
-        raise OAuthError("invalid_request", "the client authenticates in two ways")
-    client_id, secret = in_head or (once(parameters, "client_id"), in_form)
-    if in_head and once(parameters, "client_id") not in {"", client_id}:
-        raise OAuthError("invalid_request", "client_id is another than the head's")
+    in_header, in_form = _from_header(request), once(parameters, "client_secret")
+    if in_header and in_form:
+        raise OAuthError("invalid_request", "the client secret was sent in two ways")
+    client_id, secret = in_header or (once(parameters, "client_id"), in_form)
+    if in_header and once(parameters, "client_id") not in {"", client_id}:
+        raise OAuthError("invalid_request", "client_id differs from the Authorization header's")
     client = access(request).clients.get(client_id, NOBODY)
     # Both are looked at, and an unknown client's too: the time tells nothing (ASVS 11.2.4).
     right = _same(client.secret, secret) | _same(client.secret, unquote_plus(secret))
@@ -32,7 +32,7 @@ def authenticate(request: Request, parameters: Parameters) -> Client:
     return client
 
 
-def _in_head(request: Request) -> tuple[str, str] | None:
+def _from_header(request: Request) -> tuple[str, str] | None:
     """Id and secret. The id has no letter that encoding changes; not every client encodes both."""
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":

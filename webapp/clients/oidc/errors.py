@@ -32,22 +32,22 @@ class OAuthError(Exception):
 
 
 class UntrustedRequest(Exception):
-    """A request that names no application or no address of one: nobody is sent anywhere by it."""
+    """A request without a known application and redirect URI: it redirects nobody."""
 
 
 async def answer_oauth_error(_: Request, error: Exception) -> Response:
-    """The JSON that an application gets which asked us directly."""
+    """The JSON for an application that called us directly."""
     assert isinstance(error, OAuthError)  # noqa: S101
     return JSONResponse(error.fields, error.status, {**NO_STORE, **error.headers})
 
 
 async def answer_untrusted(request: Request, error: Exception) -> Response:
-    """Our own page, for the person whom the request has brought here."""
+    """Our error page, for the person whose browser was sent here."""
     return page(
         request,
         "errors/error.html",
         status=400,
         title="This link doesn’t work",
-        text=f"The site that sent you here has not been set up right: {error}.",
+        text=f"The site that sent you here is not set up correctly: {error}.",
         request_id=request.scope.get("request_id", ""),
     )

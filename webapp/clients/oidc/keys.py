@@ -1,4 +1,4 @@
-"""The table of signing keys: one signs, those before it are still published for a while."""
+"""The table of signing keys: the newest signs, older ones are still published for a while."""
 
 import asyncio
 from collections.abc import Callable
@@ -35,7 +35,7 @@ class SigningKey(Model):
 
 
 class Keyring:
-    """The keys, as one process has them open."""
+    """The keys that this process has decrypted."""
 
     def __init__(self, secret_key: str, clock: Callable[[], datetime]) -> None:
         self._secret_key, self._clock = secret_key, clock

@@ -17,7 +17,7 @@ def once(parameters: Parameters, name: str) -> str:
     """
     values = parameters.getlist(name)
     if len(values) > 1 or not all(isinstance(value, str) for value in values):
-        raise OAuthError("invalid_request", f"{name} came more than once")
+        raise OAuthError("invalid_request", f"{name} was sent more than once")
     return str(values[0]) if values else ""
 
 

@@ -46,8 +46,9 @@ async def submit(request: Request) -> Response:
 
 
 async def _redeem(request: Request, client: Client, parameters: Parameters) -> tuple[Grant, str]:
-    """The code is used up before anything else is known of it: whoever has it wrongly gets nothing,
-    and nobody after them. Raises ``OAuthError``.
+    """Use the code up first, then check it: a wrong client, URI or verifier ends it for everybody.
+
+    Raises ``OAuthError``.
     """
     code, now = once(parameters, "code"), access(request).clock()
     redirect_uri = once(parameters, "redirect_uri")
@@ -70,12 +71,12 @@ async def _redeem(request: Request, client: Client, parameters: Parameters) -> t
 
 def _refusal(grant: Grant, client: Client, redirect_uri: str, verifier: str) -> str:
     if grant.client_id != client.client_id:
-        return "the code is another client's"
+        return "the code was issued to another client"
     if grant.redirect_uri != redirect_uri:
-        return "redirect_uri is another than the code was sent to"
+        return "redirect_uri differs from the authorization request's"
     challenge = urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=")
     if VERIFIER.fullmatch(verifier) and hmac.compare_digest(
         challenge, grant.code_challenge.encode()
     ):
         return ""
-    return "code_verifier does not fit the code_challenge"
+    return "code_verifier does not match code_challenge"

@@ -19,16 +19,16 @@ BEARER = 'Bearer realm="oidc"'
 
 async def show(request: Request) -> Response:
     """The claims of the scopes that the access token was given for."""
-    return await _answer(request, _in_head(request))
+    return await _answer(request, _from_header(request))
 
 
 async def submit(request: Request) -> Response:
-    """The same by POST, with the token in the head or in the form (RFC 6750, 2.1 and 2.2)."""
-    tokens = [_in_head(request)]
+    """The same by POST, with the token in the header or in the form (RFC 6750, 2.1 and 2.2)."""
+    tokens = [_from_header(request)]
     if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         tokens.append(once(await form(request), "access_token"))
     if all(tokens) and len(tokens) > 1:
-        raise OAuthError("invalid_request", "the token came in two ways")
+        raise OAuthError("invalid_request", "the access token was sent in two ways")
     return await _answer(request, next(filter(None, tokens), ""))
 
 
@@ -44,6 +44,6 @@ async def _answer(request: Request, token: str) -> Response:
     return JSONResponse({name: person[name] for name in known}, headers=NO_STORE)
 
 
-def _in_head(request: Request) -> str:
+def _from_header(request: Request) -> str:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
