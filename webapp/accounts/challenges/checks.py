@@ -29,9 +29,9 @@ class CheckClaim(StrEnum):
 
 
 async def claim_check(verification: Verification, now: datetime) -> CheckClaim:
-    """Reserve one check, before it is known whether the code is right.
+    """Reserve one check in the caller's transaction, before it is known whether the code is right.
 
-    Raises ``PhoneChecksSpent``.
+    Raises ``PhoneChecksSpent``, after which that transaction has to be rolled back.
     """
     claimed = await run(
         "UPDATE verifications SET checks = checks + 1"
@@ -47,28 +47,17 @@ async def claim_check(verification: Verification, now: datetime) -> CheckClaim:
     verification.checks = claimed[0]["checks"]
     try:
         await limits.reserve_check(verification.phone, now)
-    except LimitExceeded:
-        await _give_check_back(verification)
+    except LimitExceeded:  # which rolls the caller's transaction back
+        verification.checks -= 1
         raise
     return CheckClaim.CLAIMED
 
 
 async def refund_check(verification: Verification, now: datetime) -> None:
     """Give back the check claimed at ``now``: it definitely did not reach the vendor."""
-    await _give_check_back(verification)
-    await limits.refund_check(verification.phone, now)
-
-
-async def _give_check_back(verification: Verification) -> None:
     verification.checks -= 1
     await row_of(verification).update(checks=F("checks") - 1)
-
-
-async def record_wrong_check(verification: Verification) -> int:
-    """Record that the code was wrong. Returns how many checks are left."""
-    if not verification.checks_left:
-        await exhaust(verification)
-    return verification.checks_left
+    await limits.refund_check(verification.phone, now)
 
 
 async def exhaust(verification: Verification) -> None:

@@ -25,42 +25,26 @@ from webapp.accounts.statements import add, loaded, run
 from webapp.providers import DeliveryState, Sent
 
 
-async def begin_unsent(
-    user_id: int, phone: str, provider: str, now: datetime, purpose: Purpose
-) -> Verification:
-    """Insert a verification of ``phone`` whose first code is still to be sent."""
-    verification = Verification(
-        user_id=user_id,
-        purpose=purpose,
-        phone=phone,
-        provider=provider,
-        created_at=now,
-        next_send_at=now,
-        expires_at=now + CODE_LIFETIME,
-    )
-    await add(verification)
-    return verification
-
-
 async def begin(
     user_id: int,
     phone: str,
     provider: str,
     now: datetime,
     *,
+    purpose: Purpose,
     network: str = "",
-    purpose: Purpose = Purpose.SIGN_UP,
+    claimed: bool = False,
 ) -> Verification:
-    """Insert a verification of ``phone`` with its first send claimed."""
+    """Insert a verification of ``phone``: its first code is still to be sent, or ``claimed``."""
     verification = Verification(
         user_id=user_id,
         purpose=purpose,
         phone=phone,
         network=network,
         provider=provider,
-        sends=1,
+        sends=int(claimed),
         created_at=now,
-        next_send_at=now + COOL_DOWNS[0],
+        next_send_at=now + COOL_DOWNS[0] if claimed else now,
         expires_at=now + CODE_LIFETIME,
     )
     await add(verification)
@@ -72,8 +56,15 @@ async def begin_again(old: Verification, provider: str, now: datetime) -> Verifi
     due = pending_row(old).filter(next_send_at__lte=now)
     if not await due.update(outcome=Outcome.REPLACED):
         raise CoolingDown(await _wait_for_latest(old, now))
-    purpose = Purpose(old.purpose)
-    return await begin(old.user_id, old.phone, provider, now, network=old.network, purpose=purpose)
+    return await begin(
+        old.user_id,
+        old.phone,
+        provider,
+        now,
+        purpose=Purpose(old.purpose),
+        network=old.network,
+        claimed=True,
+    )
 
 
 async def claim_send(verification: Verification, now: datetime) -> None:

@@ -178,16 +178,10 @@ async def approve(verification: Verification) -> bool:
     return bool(used)
 
 
-async def record_email_conflict(verification: Verification) -> None:
-    """The code was right, but another account has the email."""
-    verification.outcome = Outcome.EMAIL_TAKEN
-    await row_of(verification).update(outcome=Outcome.EMAIL_TAKEN)
-
-
-async def record_full_phone(verification: Verification) -> None:
-    """The code was right, but the phone may have no further account."""
-    verification.outcome = Outcome.PHONE_FULL
-    await row_of(verification).update(outcome=Outcome.PHONE_FULL)
+async def end(verification: Verification, outcome: Outcome) -> None:
+    """Save the ``outcome`` of a right code that did not verify the account."""
+    verification.outcome = outcome
+    await row_of(verification).update(outcome=outcome)
 
 
 async def expire(verification: Verification, now: datetime) -> None:

@@ -81,7 +81,6 @@ async def _check(site: Site, verification: Verification, code: str) -> Check:
     if right:
         return Check.ANSWERED
     log.info("code_wrong", user=verification.user_id, verification=verification.id)
-    await checks.record_wrong_check(verification)
     await entries.record(verification, hashed, Answer.WRONG)
     raise _wrong(site, verification)
 

@@ -80,10 +80,11 @@ async def _confirm(
     except IntegrityError as error:
         if await _enter_own_account(site, user, verification, session, token):
             return
-        await _record_taken_email(site, user, verification, code)
+        log.info("email_taken", user=user.id, verification=verification.id)
+        await _end(site, verification, code, Outcome.EMAIL_TAKEN, Reason.EMAIL_TAKEN)
         raise EmailTaken from error
     except PhoneFull:
-        await _record_full_phone(site, verification, code)
+        await _end(site, verification, code, Outcome.PHONE_FULL, Reason.PHONE_FULL)
         raise
     if not claimed:  # the number was changed while the vendor was asked
         raise SignupOver
@@ -112,25 +113,15 @@ async def _claim(
     return claimed
 
 
-async def _record_taken_email(
-    site: Site, user: User, verification: Verification, code: str
+async def _end(
+    site: Site, verification: Verification, code: str, outcome: Outcome, reason: Reason
 ) -> None:
-    """The code is used, and the sign-up is over: the email has an account."""
+    """The code is used, but the email has an account, or the phone as many as it may."""
     async with in_transaction():
         await record_right(site, verification, code)
-        await verifications.record_email_conflict(verification)
+        await verifications.end(verification, outcome)
     await clear_counts(site, verification)
-    log.info("email_taken", user=user.id, verification=verification.id)
-    site.history.record(Reason.EMAIL_TAKEN, verification.phone)
-
-
-async def _record_full_phone(site: Site, verification: Verification, code: str) -> None:
-    """The code is used, and the sign-up goes on by another number."""
-    async with in_transaction():
-        await record_right(site, verification, code)
-        await verifications.record_full_phone(verification)
-    await clear_counts(site, verification)
-    site.history.record(Reason.PHONE_FULL, verification.phone)
+    site.history.record(reason, verification.phone)
 
 
 async def _enter_own_account(

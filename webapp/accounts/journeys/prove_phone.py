@@ -68,7 +68,8 @@ async def verification_for(site: Site, user: User, phone: str, purpose: Purpose)
             return latest
         if purpose is Purpose.NEW_PHONE:
             await _limit_numbers(site, user)
-        return await sends.begin_unsent(user.id, phone, site.verifier.name, site.clock(), purpose)
+        provider, now = site.verifier.name, site.clock()
+        return await sends.begin(user.id, phone, provider, now, purpose=purpose)
 
 
 async def _limit_numbers(site: Site, user: User) -> None:
@@ -247,7 +248,9 @@ async def change_phone(
                 phone.e164,
                 site.verifier.name,
                 site.clock(),
+                purpose=Purpose.SIGN_UP,
                 network=verification.network,
+                claimed=True,
             )
     user.phone, user.country, user.vendor_account = phone.e164, phone.country, ""
     log.info("phone_changed", user=user.id, verification=verification.id)

@@ -114,8 +114,9 @@ async def _ask_for_code(site: Site, user: User, browser: Browser) -> SignedIn:
         same_phone = verification and verification.phone == user.phone
         if not (verification and same_phone and prove_phone.is_open(site, verification)):
             # One whose checks are spent is open until its window ends, so nobody gets more by this.
-            verification = await sends.begin_unsent(
-                user.id, user.phone, site.verifier.name, now, Purpose.SIGN_IN
+            provider = site.verifier.name
+            verification = await sends.begin(
+                user.id, user.phone, provider, now, purpose=Purpose.SIGN_IN
             )
         token = await sessions.open_session(user.id, now, stage=Stage.SIGN_IN, browser=browser)
     try:

@@ -12,7 +12,7 @@ from tortoise.exceptions import IntegrityError
 from tortoise.transactions import in_transaction
 
 from webapp.accounts.challenges import sends, verifications
-from webapp.accounts.challenges.verifications import Outcome, Verification
+from webapp.accounts.challenges.verifications import Outcome, Purpose, Verification
 from webapp.accounts.forms.signup import SignupForm
 from webapp.accounts.journeys import prove_phone
 from webapp.accounts.journeys.new_password import refuse_breached
@@ -161,7 +161,13 @@ async def _begin(
             token = await sessions.open_session(user.id, now, browser=browser)
             network = _hashed(site, browser.network)
             verification = await sends.begin(
-                user.id, user.phone, site.verifier.name, now, network=network
+                user.id,
+                user.phone,
+                site.verifier.name,
+                now,
+                purpose=Purpose.SIGN_UP,
+                network=network,
+                claimed=True,
             )
     log.info("signed_up", user=user.id, verification=verification.id)
     return SignedUp(user, verification, token)
