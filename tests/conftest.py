@@ -2,13 +2,13 @@
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import CodeType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import httpx
 import hypothesis
@@ -24,11 +24,11 @@ from tests.people import sign_up, verify
 from tests.phone import Phone
 from tests.servers import PRODUCTION, Deployment, migrate, redis_server, served
 from tests.visitor import Visitor
-from webapp.accounts.people.passwords import Hasher
-from webapp.app import Ports, create_app
+from webapp.app import CACHED_PAGES, Ports, create_app
 from webapp.sandbox import Sandbox
 from webapp.settings import Settings
 from webapp.web.static import StaticFile
+from webapp.web.templates import PageCache
 
 # How long an example takes is the machine's business; a test that hangs meets pytest's own limit.
 hypothesis.settings.register_profile("suite", deadline=None)
@@ -205,30 +205,35 @@ class Compiled(BytecodeCache):
 
 COMPILED = Compiled()
 FILES: dict[str, dict[str, StaticFile]] = {}
+EMPTY_FORMS: dict[Settings, PageCache] = {}
 
 
 def prepared(application: Starlette) -> Starlette:
-    """``application`` with templates compiled and static files compressed for one before it."""
+    """``application`` with what one before it made that is the same for all.
+
+    Templates are compiled, static files compressed, and the empty forms rendered, whatever the
+    database; in production each process keeps these, too.
+    """
     state = application.state
     state.templates.environment.bytecode_cache = COMPILED
     state.assets.files = FILES.setdefault(state.assets.fingerprint, state.assets.files)
+    alike = replace(state.settings, database_url="")
+    state.empty_forms = EMPTY_FORMS.setdefault(alike, PageCache(CACHED_PAGES))
     return application
 
 
-def lightened(application: Starlette) -> Starlette:
-    """``application`` prepared, and with hashes that cost next to nothing.
+def light(clock: Callable[[], datetime], **other: Any) -> Ports:
+    """The ports of an application whose hashes cost next to nothing, and whose pauses nothing.
 
     `test_asvs` holds what a hash costs, and in a deployment all is as it is.
     """
-    state = prepared(application).state
-    state.site = replace(state.site, hasher=Hasher(state.site.hasher.threads, CHEAPEST))
-    return application
+    return Ports(clock, no_pause, hashing=CHEAPEST, **other)
 
 
 @pytest.fixture
 async def app(settings: Settings, clock: Clock) -> AsyncIterator[Starlette]:
     """The application, started, with the sandbox for a phone network."""
-    application = lightened(create_app(settings, Ports(clock, no_pause)))
+    application = prepared(create_app(settings, light(clock)))
     async with application.router.lifespan_context(application):
         yield application
 

@@ -17,7 +17,7 @@ import pytest
 import pytest_asyncio
 from starlette.applications import Starlette
 
-from tests.conftest import Clock, lightened, no_pause
+from tests.conftest import Clock, light, prepared
 from tests.people import ADA, PASSWORD, wrong
 from tests.phone import Phone
 from tests.rows import Rows
@@ -26,7 +26,7 @@ from tests.site import UNTHROTTLED
 from tests.visitor import Page, Visitor
 from webapp.accounts.people.phones import readable
 from webapp.accounts.sending.outbox import OutboxMessage
-from webapp.app import Ports, create_app
+from webapp.app import create_app
 from webapp.providers import authy, twilio
 from webapp.sandbox import Sandbox
 from webapp.settings import Settings
@@ -181,7 +181,7 @@ async def house(
     }
     clock = Clock()
     settings = Settings.load(environ, development=True)
-    app = lightened(create_app(settings, Ports(clock, no_pause)))
+    app = prepared(create_app(settings, light(clock)))
     async with app.router.lifespan_context(app):
         yield House(app, clock, Rows(environ["DATABASE_URL"]), request.param)
 

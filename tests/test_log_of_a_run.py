@@ -13,12 +13,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tests.conftest import Clock, lightened, no_pause
+from tests.conftest import Clock, light, prepared
 from tests.people import ADA, NUMBER, OTHER_NUMBER, PASSWORD, sign_up, verify, wrong
 from tests.phone import Phone
 from tests.servers import PRODUCTION, Deployment, Process
 from tests.visitor import Visitor
-from webapp.app import Ports, create_app
+from webapp.app import create_app
 from webapp.sandbox import Sandbox
 from webapp.settings import Settings
 from webapp.web import log as logs
@@ -58,7 +58,7 @@ def log_format() -> str:
 async def app(
     settings: Settings, clock: Clock, log: io.StringIO, log_format: str
 ) -> AsyncIterator[Starlette]:
-    application = lightened(create_app(settings, Ports(clock, no_pause)))
+    application = prepared(create_app(settings, light(clock)))
     application.routes.extend([Route("/breaks", breaks), Route("/away", away)])
     logs.configure(log_format, secret=settings.secret_key, stream=log)
     async with application.router.lifespan_context(application):

@@ -12,6 +12,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from tests.conftest import Clock, light
+from webapp.app import create_app
 from webapp.providers import (
     Blocked,
     Busy,
@@ -38,6 +40,7 @@ from webapp.sandbox import Sandbox, twilio
 from webapp.sandbox import authy as pretend_authy
 from webapp.sandbox.twilio import ERRORS as TWILIO_ERRORS
 from webapp.segments import segments
+from webapp.settings import Settings
 
 HOUR = timedelta(hours=1)
 PHONE, OTHER_PHONE = "+15005550006", "+15005550007"
@@ -644,9 +647,15 @@ async def test_what_is_no_fault_is_refused(
 
 
 async def test_a_template_that_is_saved_is_there_when_the_page_is_loaded_again(
-    app: Starlette, client: httpx.AsyncClient
+    settings: Settings, clock: Clock
 ) -> None:
     """Of all pages, for the empty form is otherwise rendered once."""
-    assert "A designer was here" not in (await client.get("/signup")).text
-    app.state.templates.environment.globals["site_name"] = "A designer was here"
-    assert "A designer was here" in (await client.get("/signup")).text
+    app = create_app(settings, light(clock))
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url=settings.base_url) as client,
+    ):
+        assert "A designer was here" not in (await client.get("/signup")).text
+        app.state.templates.environment.globals["site_name"] = "A designer was here"
+        assert "A designer was here" in (await client.get("/signup")).text

@@ -15,7 +15,7 @@ from tests.conftest import Clock, no_pause, prepared
 from tests.servers import PRODUCTION, ROOT
 from webapp.app import Ports, create_app
 from webapp.settings import Settings
-from webapp.web.templates import Templates
+from webapp.web.templates import PageCache, Templates
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 SIGNUP, HEAD = "steps/signup.html", "partials/head.html"
@@ -39,6 +39,7 @@ def spoilt(app: Starlette, directory: Path, template: str, text: str) -> int:
     path.write_text("\n".join([*lines[:at], text, *lines[at:]]))
     templates: Templates = app.state.templates
     templates.directory, templates.environment.loader = directory, FileSystemLoader(directory)
+    app.state.empty_forms = PageCache(0)  # which were rendered before
     return at + 1
 
 

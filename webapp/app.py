@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import argon2
 import httpx
 import structlog
 from starlette.applications import Starlette
@@ -25,7 +26,7 @@ from webapp.accounts.forms.code import EXPECTED_CODE_LENGTH
 from webapp.accounts.history.recorder import History, writing
 from webapp.accounts.journeys import lost_phone
 from webapp.accounts.journeys.site import Site
-from webapp.accounts.people.passwords import Hasher
+from webapp.accounts.people.passwords import OWASP_MINIMUM, Hasher
 from webapp.accounts.policy.money import Allowance, Money
 from webapp.accounts.policy.prices import Prices
 from webapp.accounts.policy.rules import (
@@ -89,6 +90,9 @@ class Ports:
     transport: httpx.AsyncBaseTransport | None = None  # in place of the network to the vendors
     receipts_by_themselves: bool = False  # whether the sandbox posts its callbacks by itself
     dial: Dial | None = None  # in place of the network to the mail server
+    hashing: argon2.Parameters = field(
+        default_factory=lambda: OWASP_MINIMUM
+    )  # what a password's hash costs
 
 
 def create_app(settings: Settings, ports: Ports = Ports()) -> Starlette:
@@ -212,7 +216,7 @@ def _assemble(
         emails=_email_writer(settings, templates),
         events=events,
         history=state.history,
-        hasher=Hasher(hash_threads(settings)),
+        hasher=Hasher(hash_threads(settings), ports.hashing),
         breaches=state.providers.passwords,
         spending=spending,
         money=money,
