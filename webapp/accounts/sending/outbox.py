@@ -98,7 +98,9 @@ def emails_to(*addresses: str) -> QuerySet[OutboxMessage]:
 
 def webhooks_about(subject: str) -> QuerySet[OutboxMessage]:
     """The webhooks about this person that wait; of those that are done no words are kept."""
-    return OutboxMessage.filter(channel=MessageChannel.WEBHOOK, body__contains=subject)
+    return OutboxMessage.filter(
+        channel=MessageChannel.WEBHOOK, state=MessageState.QUEUED, body__contains=subject
+    )
 
 
 async def emails_since(address: str, since: datetime) -> list[datetime]:
