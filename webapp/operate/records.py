@@ -12,8 +12,10 @@ from webapp.accounts.people.users import User
 from webapp.accounts.sending import outbox
 from webapp.accounts.sending.outbox import OutboxMessage
 
-# Columns that could let somebody in (hashes, keys), or tell nothing (ids).
-HIDDEN = re.compile("id|.*_id|.*(hash|digest|key|token|secret|sealed)|claimed_email|sign_count")
+# Columns that could let somebody in (hashes, keys; `network` is a hash too), or tell nothing (ids).
+HIDDEN = re.compile(
+    "id|.*_id|network|.*(hash|digest|key|token|secret|sealed)|claimed_email|sign_count"
+)
 SENTENCES = {
     "verifications": "code to {phone} for {purpose} by {provider}: {sends} sent, {checks} checked, "
     "{outcome}",
