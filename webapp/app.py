@@ -27,6 +27,7 @@ from webapp.accounts.history.recorder import History, writing
 from webapp.accounts.journeys import lost_phone
 from webapp.accounts.journeys.site import Site
 from webapp.accounts.people.passwords import OWASP_MINIMUM, Hasher
+from webapp.accounts.people.strength import MIN_LENGTH
 from webapp.accounts.policy.money import Allowance, Money
 from webapp.accounts.policy.prices import Prices
 from webapp.accounts.policy.rules import (
@@ -108,6 +109,7 @@ def create_app(settings: Settings, ports: Ports = Ports()) -> Starlette:
         code_minutes=CODE_LIFETIME // timedelta(minutes=1),
         code_digits=EXPECTED_CODE_LENGTH,
         remembered_days=BROWSER_REMEMBERED.days,
+        password_length=MIN_LENGTH,
         terms_url=settings.terms_url,
         privacy_url=settings.privacy_url,
         support_url=settings.support_url,

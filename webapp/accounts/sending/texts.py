@@ -5,7 +5,9 @@ UCS-2, which leaves 70 characters: the words become fewer, or the name loses acc
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
+from webapp.accounts.policy.rules import PHONE_CHANGE_WAITS
 from webapp.accounts.sending.notices import Notice
 from webapp.segments import segments, spellings
 
@@ -58,7 +60,8 @@ def phone_change_waits(name: str, link: str) -> str:
     """The number will change in a day. The link to stop it may need a second segment, which is
     worth its price: it protects the owner of an account that was taken over.
     """
-    words = f"{{}}: Your number will change in 24 hours. Not you? Stop it: {link}"
+    hours = PHONE_CHANGE_WAITS // timedelta(hours=1)
+    words = f"{{}}: Your number will change in {hours} hours. Not you? Stop it: {link}"
     return _in_one_segment(name, words, f"{{}}: Stop the change of your number: {link}")
 
 
