@@ -32,7 +32,7 @@ def read_sources() -> dict[str, str]:
 
 
 def editable() -> set[str]:
-    folders = ("steps", "partials", "errors")
+    folders = ("steps", "account", "recovery", "partials", "errors")
     inner = {name for name in read_sources() if name.startswith(folders)}
     return {*FRAMES, *inner} - ALONE
 
