@@ -3,49 +3,39 @@
 Who has none asks for the link that ``lost_phone_link`` is about.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts.challenges.links import LIFETIMES, Purpose
-from webapp.accounts.challenges.verifications import Verification
 from webapp.accounts.forms.phone import PhoneForm
-from webapp.accounts.forms.recovery import LostPhoneForm
-from webapp.accounts.journeys.change_phone import new_number, send_to_new
+from webapp.accounts.journeys.change_phone import send_to_new
 from webapp.accounts.journeys.lost_phone import send_link
-from webapp.accounts.journeys.prove_phone import resend_code
-from webapp.accounts.journeys.recovery_code import replace_at_once
-from webapp.accounts.people import phone_changes, phones, recovery_codes
+from webapp.accounts.people import phone_changes, phones
 from webapp.accounts.people.phone_changes import PhoneChange
 from webapp.accounts.people.sessions import Session, Stage
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.rules import LOST_PHONE_PROOF, PHONE_CHANGE_WAITS
-from webapp.pages import account_recovery, code_step, state
-from webapp.pages.code_step import ONLY_TEXTS
+from webapp.pages import state
 from webapp.pages.phone import number_context
 from webapp.pages.step import (
-    ACCOUNT,
     LOST_PHONE,
     LOST_PHONE_CODE,
     LOST_PHONE_SENT,
-    RECOVERY,
     SIGNIN,
     Redirect,
     find_visitor,
     form_page,
     go,
-    go_on,
     throttle,
 )
-from webapp.pages.words import TOLD, USER_ERRORS, Problem, Told, problem, span
-from webapp.providers import Channel
+from webapp.pages.words import USER_ERRORS, Problem, problem, span
 from webapp.web.form import posted
-from webapp.web.templates import is_fragment, page
+from webapp.web.templates import page
 
-TEMPLATE, CODE_TEMPLATE = "recovery/lost_phone.html", "recovery/lost_phone_code.html"
-SENT_TEMPLATE = "recovery/lost_phone_sent.html"
+TEMPLATE, SENT_TEMPLATE = "recovery/lost_phone.html", "recovery/lost_phone_sent.html"
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 LINK_MINUTES, WAIT_HOURS = LIFETIMES[Purpose.LOST_PHONE] // MINUTE, PHONE_CHANGE_WAITS // HOUR
 
@@ -83,44 +73,6 @@ async def submit(request: Request) -> Response:
         await send_to_new(site, user, form.number)
     except USER_ERRORS as error:
         return await render(request, user, form, problem(error))
-    return go(LOST_PHONE_CODE)
-
-
-async def show_code(request: Request) -> Response:
-    return await render_code(request, await require_person(request))
-
-
-async def submit_code(request: Request) -> Response:
-    user, site = await require_person(request), state.site(request)
-    form, new = LostPhoneForm.parse(await posted(request)), await new_number(user)
-    if new is None or not form.valid:
-        return await render_code(request, user, form)
-    try:
-        await throttle(request, "checks")
-        session = state.cookie(request).read(request)
-        replaced = await replace_at_once(site, user, new, form, session)
-    except USER_ERRORS as error:
-        return await render_code(request, user, form, problem(error, checking=True))
-    if not replaced.recovery_code:
-        return await go_on(request, replaced.token, ACCOUNT, Told.PHONE_CHANGED)
-    shown = account_recovery.context(user, replaced.recovery_code, replaced=True)
-    response = page(request, account_recovery.TEMPLATE, url=RECOVERY, problem=None, **shown)
-    state.cookie(request).write(response, replaced.token)
-    return response
-
-
-async def resend(request: Request) -> Response:
-    user, site = await require_person(request), state.site(request)
-    new = await new_number(user)
-    if new is None:
-        raise Redirect(LOST_PHONE)
-    try:
-        await throttle(request, "resends")
-        await resend_code(site, user, new, Channel.SMS)
-    except USER_ERRORS as error:
-        return await render_code(request, user, problem=problem(error, has_code=True))
-    if is_fragment(request):
-        return await render_code(request, user, notice=TOLD[Told.CODE_TEXTED])
     return go(LOST_PHONE_CODE)
 
 
@@ -168,28 +120,4 @@ def context(
         "waits": span(waits) if waits else "",
         "wait_hours": WAIT_HOURS,
         **number_context(form.country, allowed),
-    }
-
-
-async def render_code(
-    request: Request,
-    user: User,
-    form: LostPhoneForm | None = None,
-    problem: Problem | None = None,
-    notice: str | None = None,
-) -> Response:
-    """The step of the codes. Raises ``Redirect`` where no number waits for its code."""
-    site, new = state.site(request), await new_number(user)
-    if new is None:
-        raise Redirect(LOST_PHONE)
-    shown = code_context(new, site.clock(), notice)
-    form = form or LostPhoneForm()
-    return form_page(request, CODE_TEMPLATE, LOST_PHONE_CODE, form, shown, problem)
-
-
-def code_context(new: Verification, now: datetime, notice: str | None = None) -> dict[str, Any]:
-    """What the template of the codes needs besides the form."""
-    return code_step.context(new, now, ONLY_TEXTS, notice) | {
-        "resend_url": "/phone/lost/resend",
-        "recovery_letters": recovery_codes.LENGTH,
     }

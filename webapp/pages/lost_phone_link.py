@@ -1,6 +1,6 @@
-"""The phone is lost: what the link in the email opens, and the link that stops what it began.
+"""The phone is lost: what the link in the email opens, another number and its code.
 
-To open either changes nothing, since mail programs open links by themselves.
+To open it changes nothing, since mail programs open links by themselves.
 """
 
 from datetime import datetime
@@ -20,13 +20,13 @@ from webapp.pages.code_step import ONLY_TEXTS
 from webapp.pages.link import GONE, behind_link, token_of, url_below
 from webapp.pages.lost_phone import LINK_MINUTES, WAIT_HOURS
 from webapp.pages.phone import number_context
-from webapp.pages.step import LOST_PHONE_LINK, STOP_PHONE, form_page, go, throttle
+from webapp.pages.step import LOST_PHONE_LINK, form_page, go, throttle
 from webapp.pages.words import TOLD, USER_ERRORS, Problem, Told, problem
 from webapp.providers import Channel
 from webapp.web.form import posted
 from webapp.web.templates import is_fragment, page
 
-TEMPLATE, STOP_TEMPLATE = "recovery/lost_phone_link.html", "recovery/phone_stop.html"
+TEMPLATE = "recovery/lost_phone_link.html"
 
 
 def render_over(request: Request) -> Response:
@@ -140,27 +140,3 @@ def end_context(stage: str) -> dict[str, Any]:
     """What the template needs where there is no form."""
     words = {"link_minutes": LINK_MINUTES, "wait_hours": WAIT_HOURS}
     return {"state": stage, "problem": None, "notice": None, **words}
-
-
-# The link that stops it
-
-
-def render_nothing_to_stop(request: Request) -> Response:
-    return render_stop(request, "over", GONE)
-
-
-@behind_link(render_nothing_to_stop)
-async def show_stop(request: Request) -> Response:
-    await journey.can_stop(state.site(request), token_of(request))
-    return render_stop(request, "open")
-
-
-@behind_link(render_nothing_to_stop)
-async def stop(request: Request) -> Response:
-    await journey.stop(state.site(request), token_of(request))
-    return render_stop(request, "stopped")
-
-
-def render_stop(request: Request, stage: str, status: int = 200) -> Response:
-    url = url_below(STOP_PHONE, request)
-    return page(request, STOP_TEMPLATE, url=url, status=status, state=stage, action=url)

@@ -17,7 +17,16 @@ from webapp.accounts.journeys.prove_again import WrongCurrentPassword
 from webapp.accounts.journeys.recovery_code import WrongRecoveryCode
 from webapp.accounts.people.phone_changes import PhoneChange
 from webapp.accounts.policy import rules
-from webapp.pages import account_phone, account_recovery, lost_phone, lost_phone_link, phone
+from webapp.pages import (
+    account_phone,
+    account_phone_code,
+    account_recovery,
+    lost_phone,
+    lost_phone_code,
+    lost_phone_link,
+    phone,
+    phone_stop,
+)
 from webapp.pages.gallery.state import (
     COUNTRY,
     EVERY_COUNTRY,
@@ -67,10 +76,10 @@ def _codes(
     def context() -> dict[str, Any]:
         form = PhoneCodesForm() if typed is None else PhoneCodesForm.parse(FormData(typed))
         pair = Pair(sent_code(phone=OLD, **(old or {})), sent_code(phone=NEW, **unusual))
-        shown = account_phone.code_context(pair, NOW, notice)
+        shown = account_phone_code.context(pair, NOW, notice)
         return with_error(form, error, checking=typed is not None) | shown
 
-    return State(words, account_phone.CODE_TEMPLATE, context)
+    return State(words, account_phone_code.TEMPLATE, context)
 
 
 def _lost(
@@ -101,10 +110,10 @@ def _lost_code(
 ) -> State:
     def context() -> dict[str, Any]:
         form = LostPhoneForm() if typed is None else LostPhoneForm.parse(FormData(typed))
-        shown = lost_phone.code_context(sent_code(phone=NEW, **unusual), NOW)
+        shown = lost_phone_code.context(sent_code(phone=NEW, **unusual), NOW)
         return with_error(form, error, checking=typed is not None) | shown
 
-    return State(words, lost_phone.CODE_TEMPLATE, context)
+    return State(words, lost_phone_code.TEMPLATE, context)
 
 
 def _link(
@@ -132,7 +141,7 @@ def _end(words: str, stage: str) -> State:
 
 def _stop(words: str, stage: str) -> State:
     context = {"state": stage, "action": "/phone/stop/token"}
-    return State(words, lost_phone_link.STOP_TEMPLATE, lambda: context)
+    return State(words, phone_stop.TEMPLATE, lambda: context)
 
 
 def _recovery(words: str, code: str = "", *, replaced: bool = False, **unusual: Any) -> State:
