@@ -11,7 +11,7 @@ from tests.conftest import Clock
 from webapp.accounts.sending.carriers import Carrier, RetryPolicy
 from webapp.accounts.sending.delivery import LEASE, Delivery, Outbox
 from webapp.accounts.sending.outbox import MessageChannel, OutboxMessage
-from webapp.clock import DatabaseClock, kept, utcnow
+from webapp.clock import DatabaseClock, synchronised, utcnow
 
 pytestmark = pytest.mark.environ(OUTBOX_IN_WEB="0")
 SECOND = timedelta(seconds=1)
@@ -46,7 +46,7 @@ async def test_a_machine_whose_clock_is_ahead_takes_no_message_that_another_deli
     app: Starlette,
 ) -> None:
     ours, theirs, carrier = DatabaseClock(), DatabaseClock(two_minutes_ahead), Slow()
-    async with kept(ours), kept(theirs):
+    async with synchronised(ours), synchronised(theirs):
         await write_text(Outbox({}, ours))
         delivering = asyncio.create_task(Delivery(MessageChannel.TEXT, carrier, ours).deliver())
         await carrier.took.wait()

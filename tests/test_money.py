@@ -14,7 +14,7 @@ from tests.conftest import Clock
 from tests.people import NUMBER, PASSWORD
 from tests.test_abuse import ON_SQLITE, SMALL_PAGES, Stranger, scattered
 from tests.test_webhooks import SECRET
-from webapp.accounts.events import Unheard
+from webapp.accounts.events import NoEvents
 from webapp.accounts.policy import limits
 from webapp.accounts.policy.money import Allowance, Money
 from webapp.accounts.policy.prices import MILLION, UNKNOWN_PRICE, Prices
@@ -220,7 +220,7 @@ async def test_prices_of_the_setting_are_taken_as_they_are(
 
 @ON_SQLITE
 async def test_an_allowance_of_nothing_sends_nothing(app: Starlette, clock: Clock) -> None:
-    money = Money(Allowance(per_hour=0), Prices({"*": 1}, None, "USD", clock), Unheard())
+    money = Money(Allowance(per_hour=0), Prices({"*": 1}, None, "USD", clock), NoEvents())
     costs = await money.limits(NUMBER, known=True)
     with pytest.raises(SpendReached):
         await limits.reserve_known_send(NUMBER, SpendingLimits(None, None, None), clock(), costs)

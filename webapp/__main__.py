@@ -19,7 +19,7 @@ from webapp.accounts.history.recorder import writing
 from webapp.accounts.sending.delivery import delivering
 from webapp.app import Ports, create_app
 from webapp.clients.oidc.keys import Keyring
-from webapp.clock import kept, utcnow
+from webapp.clock import synchronised, utcnow
 from webapp.database import Database
 from webapp.operate import CommandError
 from webapp.operate import commands as operators
@@ -173,7 +173,7 @@ async def worker(settings: Settings) -> int:
     await log_mismatches(database)
     try:
         async with (
-            kept(state.site.clock),
+            synchronised(state.site.clock),
             writing(state.history),
             delivering(state.outbox, state.receipts),
         ):

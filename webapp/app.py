@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Route
 
 from webapp.accounts.challenges.ceremonies import RelyingParty
-from webapp.accounts.events import Unheard
+from webapp.accounts.events import NoEvents
 from webapp.accounts.forms.code import EXPECTED_CODE_LENGTH
 from webapp.accounts.history.recorder import History, writing
 from webapp.accounts.journeys import lost_phone
@@ -58,7 +58,7 @@ from webapp.clients.oidc.errors import (
     answer_untrusted,
 )
 from webapp.clients.webhooks import WebhookCarrier, Webhooks
-from webapp.clock import DatabaseClock, kept
+from webapp.clock import DatabaseClock, synchronised
 from webapp.database import DATABASE_ERRORS, Database
 from webapp.middleware import middleware
 from webapp.pages import errors
@@ -207,7 +207,7 @@ def _assemble(
         ports.clock,
         (partial(purge, sessions=session_life), clients_purge.purge, make_due_phone_changes),
     )
-    events = Webhooks(state.outbox) if settings.webhook_url else Unheard()
+    events = Webhooks(state.outbox) if settings.webhook_url else NoEvents()
     money.events = events
     sources = (*state.providers.messengers, state.providers.verifier)
     charges = Charges(sources, money, state.history, ports.clock)
@@ -256,7 +256,7 @@ def _email_writer(settings: Settings, templates: Templates) -> EmailWriter | Non
 def _money(settings: Settings, providers: Providers, clock: Callable[[], datetime]) -> Money:
     allowance = Allowance(settings.spend_per_hour, settings.spend_per_day)
     prices = Prices(settings.prices, providers.price_list, settings.spend_currency, clock)
-    return Money(allowance, prices, Unheard())
+    return Money(allowance, prices, NoEvents())
 
 
 def _carriers(
@@ -308,7 +308,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         await state.database.open()
         stack.push_async_callback(state.database.close)
-        await stack.enter_async_context(kept(state.site.clock))
+        await stack.enter_async_context(synchronised(state.site.clock))
         await stack.enter_async_context(writing(state.history))
         stack.push_async_callback(state.providers.aclose)
         stack.push_async_callback(state.throttle.aclose)

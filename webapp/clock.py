@@ -51,7 +51,7 @@ class DatabaseClock:
 
 
 @asynccontextmanager
-async def kept(clock: Callable[[], datetime]) -> AsyncIterator[None]:
+async def synchronised(clock: Callable[[], datetime]) -> AsyncIterator[None]:
     """Keep ``clock`` in step with the database inside the ``with`` block; a test's clock stays."""
     if not isinstance(clock, DatabaseClock):
         yield

@@ -32,7 +32,7 @@ class Events(Protocol):
         """Record ``event`` for the site; ``about`` consists of JSON values."""
 
 
-class Unheard:
+class NoEvents:
     """Ignores every event: for a site without webhooks."""
 
     async def write(self, event: AccountEvent, user: User, at: datetime) -> None:
