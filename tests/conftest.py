@@ -126,6 +126,15 @@ def database_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) 
         yield url
 
 
+@pytest.fixture
+def own_database_url(
+    database: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[str]:
+    """A migrated database for a test that changes more of it than rows."""
+    with migrated(database, request, tmp_path) as url:
+        yield url
+
+
 @contextmanager
 def migrated(database: str, request: pytest.FixtureRequest, directory: Path) -> Iterator[str]:
     """Such a database of this kind and nobody else's, for the length of a ``with`` block."""

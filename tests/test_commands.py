@@ -72,11 +72,9 @@ def moved_ahead(database_url: str) -> None:
     )
 
 
-def test_migrate_says_that_the_database_is_ahead(empty_database_url: str) -> None:
-    environ = production_environ(empty_database_url)
-    command("migrate", environ=environ)
-    moved_ahead(empty_database_url)
-    done = command("migrate", environ=environ)
+def test_migrate_says_that_the_database_is_ahead(own_database_url: str) -> None:
+    moved_ahead(own_database_url)
+    done = command("migrate", environ=production_environ(own_database_url))
     assert (done.returncode, len(done.stderr.splitlines())) == (0, 1)
     assert f"DATABASE_URL: has {FROM_THE_FUTURE}, by a newer version" in done.stderr
 
@@ -99,11 +97,10 @@ def test_a_process_says_at_its_start_that_migrations_are_missing(
 
 @pytest.mark.parametrize("name", ["web", "worker"])
 def test_a_process_says_at_its_start_that_the_database_is_ahead(
-    deployment: Deployment, empty_database_url: str, name: str
+    deployment: Deployment, own_database_url: str, name: str
 ) -> None:
-    deployment.release(empty_database_url)
-    moved_ahead(empty_database_url)
-    process = started(deployment, name, empty_database_url)
+    moved_ahead(own_database_url)
+    process = started(deployment, name, own_database_url)
     wait_for(lambda: FROM_THE_FUTURE in process.log.read_text(), process.popen, process.log)
 
 

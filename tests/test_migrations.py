@@ -28,15 +28,23 @@ async def empty(empty_database_url: str) -> AsyncIterator[Database]:
     await connected.close()
 
 
+@pytest.fixture
+async def whole(own_database_url: str) -> AsyncIterator[Database]:
+    """One that the command has migrated."""
+    connected = Database(own_database_url)
+    await connected.open()
+    yield connected
+    await connected.close()
+
+
 async def test_migrations_go_forward_from_an_empty_database(empty: Database) -> None:
     assert await empty.missing_migrations() == NAMES
     assert await empty.migrate() == NAMES
     assert await empty.missing_migrations() == []
 
 
-async def test_migrating_again_changes_nothing(empty: Database) -> None:
-    await empty.migrate()
-    assert await empty.migrate() == []
+async def test_migrating_again_changes_nothing(whole: Database) -> None:
+    assert await whole.migrate() == []
 
 
 async def test_no_model_changes_without_a_migration(empty: Database) -> None:
@@ -45,10 +53,9 @@ async def test_no_model_changes_without_a_migration(empty: Database) -> None:
     assert [writer.operations for writer in writers] == []
 
 
-async def test_every_model_can_be_read_from_the_migrated_schema(empty: Database) -> None:
-    await empty.migrate()
-    assert empty.context.apps
-    for model in empty.context.apps["accounts"].values():
+async def test_every_model_can_be_read_from_the_migrated_schema(whole: Database) -> None:
+    assert whole.context.apps
+    for model in whole.context.apps["accounts"].values():
         assert await model.all() == []
 
 
@@ -135,10 +142,9 @@ def test_a_migration_runs_the_same_whatever_becomes_of_the_application() -> None
 
 
 async def test_processes_of_the_release_before_write_sessions_and_verifications(
-    empty: Database, empty_database_url: str
+    own_database_url: str,
 ) -> None:
-    await empty.migrate()
-    rows = Rows(empty_database_url)
+    rows = Rows(own_database_url)
     insert_user(rows, "ada@example.com", "ada@example.com")
     user, now = rows.one("SELECT max(id) FROM users"), rows.moment()
     rows.all(
