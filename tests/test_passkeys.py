@@ -504,6 +504,13 @@ async def test_a_passkey_of_another_account_is_not_taken_over(
     assert left.user_id == account.id
 
 
+async def test_what_is_no_id_of_a_passkey_removes_none(ada: Visitor, device: Authenticator) -> None:
+    assert (await add(ada, device)).status == 200
+    page = await ada.post("/account/passkeys/remove", {"passkey": "\0"})
+    assert (page.status, "is removed" in page.text) == (200, False)
+    assert await passkeys.Passkey.all().count() == 1
+
+
 async def test_an_account_has_twenty_passkeys_at_most(ada: Visitor, device: Authenticator) -> None:
     for _ in range(PASSKEYS_PER_ACCOUNT):
         assert (await add(ada, device)).status == 200

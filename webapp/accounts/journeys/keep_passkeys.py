@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from webapp.accounts.challenges import ceremonies, passkey_challenges
-from webapp.accounts.challenges.ceremonies import NewKey, PasskeyRefused
+from webapp.accounts.challenges.ceremonies import CREDENTIAL_ID, NewKey, PasskeyRefused
 from webapp.accounts.challenges.passkey_challenges import Purpose
 from webapp.accounts.history.reasons import Reason
 from webapp.accounts.journeys.prove_again import changing
@@ -73,6 +73,8 @@ async def remove(site: Site, owner: Owner, credential_id: str) -> bool:
 
     Raises what ``changing`` does.
     """
+    if not CREDENTIAL_ID.fullmatch(credential_id):  # PostgreSQL takes no text with a NUL in it
+        return False
     async with changing(site, owner, NO_PASSWORD, always=False) as change:
         removed = await passkeys.remove(change.user.id, credential_id)
         if removed:
