@@ -322,6 +322,21 @@ async def test_a_link_to_the_logout_ends_no_sign_up(
     assert (await visitor.visit("/")).step == "verification"
 
 
+async def test_a_token_signs_its_person_out_for_as_long_as_a_session_may_last(
+    ada: Visitor, client: httpx.AsyncClient, application: Application, app: Starlette, clock: Clock
+) -> None:
+    hint = (await application.tokens(client))["id_token"]
+    await Keyring(app.state.settings.secret_key, clock).rotate()
+    clock.advance(app.state.settings.session_lifetime.total_seconds())
+    await purge(clock())
+    params = {"id_token_hint": hint, "post_logout_redirect_uri": "https://app.example.com/bye"}
+    answer = await client.get("/oidc/logout", params=params)
+    assert (answer.status_code, answer.headers.get("Location")) == (
+        303,
+        params["post_logout_redirect_uri"],
+    )
+
+
 async def test_by_post_too(
     ada: Visitor, client: httpx.AsyncClient, application: Application
 ) -> None:

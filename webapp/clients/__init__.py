@@ -1,4 +1,4 @@
-"""The owner's application: who is signed in here, told to it in the ways that it may ask.
+"""Integrations of the owner's applications: `/session`, OpenID Connect and webhooks.
 
 Nothing in `accounts` knows of this room.
 """

@@ -10,7 +10,7 @@ from webapp.clients.access import SIGNIN, access, claims, signed_in, way_in
 from webapp.web.security import origin_of
 
 PATHS = ("/session", "/session/gate")
-CONTROLS = re.compile("[\x00-\x1f\x7f]")  # a server would write them into the answer's head
+CONTROLS = re.compile("[\x00-\x1f\x7f]")  # a server would write them into the response's headers
 UNAUTHORIZED, FOUND = 401, 302
 
 

@@ -18,7 +18,7 @@ TEST = "doctor.test"  # what `doctor` sends; it is about nobody
 
 
 class Webhooks:
-    """Writes events into the outbox, for an endpoint that there is."""
+    """Writes events into the outbox, where `WEBHOOK_URL` names an endpoint."""
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
@@ -29,7 +29,7 @@ class Webhooks:
         await self._outbox.write(MessageChannel.WEBHOOK, to="", subject=event.value, body=body)
 
     async def warn(self, event: SiteEvent, about: Mapping[str, Any], at: datetime) -> None:
-        """The same for what is about no person."""
+        """Write an event that is about no person."""
         body = payload(event, about, at)
         await self._outbox.write(MessageChannel.WEBHOOK, to="", subject=event.value, body=body)
 

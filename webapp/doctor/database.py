@@ -1,4 +1,4 @@
-"""Asks the database whether it takes us, and has this version's schema."""
+"""Checks that the database answers, takes writes and has this version's schema."""
 
 import re
 from collections.abc import AsyncIterator
@@ -34,7 +34,7 @@ def _said(settings: Settings, words: str) -> str:
 
 
 def _root(error: BaseException) -> str:
-    """What the database or the network said, beneath what the layers above made of it."""
+    """The first cause of ``error``: what the database or the network said."""
     while below := error.__cause__ or error.__context__:
         error = below
     return f"{type(error).__name__}: {error}".partition("\n")[0]

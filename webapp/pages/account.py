@@ -101,7 +101,7 @@ def context(
 
 
 async def sign_out(request: Request) -> Response:
-    """Sign out, or start again: with signing in where the code of a sign-in was awaited."""
+    """Sign out. A sign-in that waits for its code starts again, else the sign-up form follows."""
     cookie, known = state.cookie(request), state.browser_cookie(request)
     response = go(SIGNIN if await find_visitor(request, Stage.SIGN_IN) else SIGNUP)
     token, site = cookie.read(request), state.site(request)

@@ -1,4 +1,4 @@
-"""Another email address for the account; `email.py` has the page of the link that confirms it."""
+"""Changing the account's email address; `email.py` has the page of the link that confirms it."""
 
 from starlette.requests import Request
 from starlette.responses import Response

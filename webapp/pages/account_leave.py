@@ -1,4 +1,4 @@
-"""The way out: the person's data as a download, and the end of the account."""
+"""The person's data as a download, and the deletion of the account."""
 
 import json
 
@@ -51,5 +51,5 @@ def render(request: Request, form: ProofForm, problem: Problem | None = None) ->
 
 
 async def deleted(request: Request) -> Response:
-    """What is said after it, to whoever opens this page."""
+    """The page after the deletion. It shows nothing personal, so anybody may open it."""
     return page(request, DELETED_TEMPLATE, url=DELETED)

@@ -1,4 +1,4 @@
-"""The person's name."""
+"""Changing the person's name."""
 
 from starlette.requests import Request
 from starlette.responses import Response

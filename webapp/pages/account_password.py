@@ -1,4 +1,4 @@
-"""The account's password: changed with the one that it has."""
+"""Changing the account's password, with the current one."""
 
 from starlette.requests import Request
 from starlette.responses import Response

@@ -35,7 +35,7 @@ ACCOUNT_PAGE = re.compile(r"/account/[a-z]+")
 
 
 def require_recent_proof(request: Request, owner: Owner, page: str) -> None:
-    """Raise ``Redirect`` to the proof, and from there to ``page``, if it is not of late."""
+    """Raise ``Redirect`` to the proof, and from there to ``page``, if the last one is too old."""
     if asks_password(request, owner):
         raise Redirect(f"{PROOF}?return_to={quote(page, safe='')}")
 

@@ -1,4 +1,4 @@
-"""The front door, and the two questions that platforms ask."""
+"""The home URL, and the two health checks that platforms call."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -18,7 +18,7 @@ from webapp.web import front_door
 
 
 async def show(request: Request) -> Response:
-    """To the step where this browser is."""
+    """Redirect to the step where this browser is."""
     if await find_visitor(request, Stage.SIGN_IN):
         return go(SIGNIN_CODE)
     return go(ACCOUNT if is_done(await require_visitor(request)) else VERIFICATION)

@@ -49,7 +49,7 @@ def show(request: Request, status: int, headers: dict[str, str] | None = None) -
 
 
 def error_app(status: int) -> ASGIApp:
-    """For the middleware before the routes: an ASGI app that answers with the page."""
+    """An ASGI app that answers with the page for ``status``, for middleware."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         headers = RETRY_LATER if status == UNAVAILABLE else None

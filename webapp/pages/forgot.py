@@ -25,7 +25,7 @@ async def show(request: Request) -> Response:
 
 
 async def submit(request: Request) -> Response:
-    """Have a link sent. The answer is the same for everybody, be there an account or not."""
+    """Send a link. The answer is the same whether there is an account or not."""
     form, site = ForgotForm.parse(await posted(request)), state.site(request)
     if site.emails is None or not form.valid:
         return render(request, form)

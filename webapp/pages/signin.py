@@ -27,7 +27,7 @@ TEMPLATE, ONWARD_TEMPLATE = "steps/signin.html", "steps/continue.html"
 
 
 async def show(request: Request) -> Response:
-    """The form. An application asks by ``prompt=login`` that even who is signed in signs in."""
+    """The form. ``prompt=login`` has people sign in again who are signed in already."""
     query = request.query_params
     onward = state.return_to(request, query.get("return_to", ""))
     visitor = await find_visitor(request)

@@ -142,7 +142,7 @@ async def require_pending_visitor(request: Request) -> Visitor:
 
 
 def is_done(visitor: Visitor) -> bool:
-    """Whether the phone is proven, be the account theirs or its email somebody else's."""
+    """Whether the phone is proven: the account is theirs, or its email is somebody else's."""
     return bool(visitor.user.verified_at) or visitor.verification.outcome is Outcome.EMAIL_TAKEN
 
 

@@ -1,4 +1,4 @@
-"""Whether we are ready to serve, asked for by platforms and by whoever else likes to ask."""
+"""Whether we are ready to serve: one look at the database a second, however many ask."""
 
 import asyncio
 import time

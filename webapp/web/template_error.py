@@ -1,4 +1,4 @@
-"""Where a template is wrong: its name, the line, and what a designer reads about it."""
+"""Finds where a template is wrong: its name, the line, and the reason in words."""
 
 import traceback
 from collections.abc import Iterator

@@ -52,7 +52,7 @@ class Templates:
 
 
 def is_fragment(request: Request) -> bool:
-    """Whether htmx asks, which puts the answer into the page that is there."""
+    """Whether htmx asks: it swaps the answer into the open page."""
     return "hx-request" in request.headers
 
 

@@ -79,7 +79,7 @@ def _fresh(asked: AuthorizationRequest, session: Session, now: datetime) -> bool
 async def _is_expected(
     request: Request, asked: AuthorizationRequest, destination: Destination, user: User
 ) -> bool:
-    """Whether it is the person whom the application says it knows already, if it says so."""
+    """Whether it is the person of ``id_token_hint``, if the application sent one."""
     if not asked.id_token_hint:
         return True
     hint = await id_tokens.read(access(request), asked.id_token_hint)

@@ -88,7 +88,7 @@ async def redeem(code: str, now: datetime) -> tuple[Grant, str] | None:
 
 
 async def revoke(grant: Grant, now: datetime) -> None:
-    """Make the access token of ``grant`` worth nothing."""
+    """Revoke the access token of ``grant``."""
     await _revoke(grant.code_hash, now)
 
 

@@ -37,7 +37,7 @@ async def write(
 
 
 async def read(access: Access, token: str) -> dict[str, Any] | None:
-    """The claims of a token that we gave one of our applications, over or not; None for others."""
+    """The claims of a token that we issued to one of our applications, even if expired, or None."""
     from webapp.clients.oidc import jose  # noqa: PLC0415
 
     claims = jose.verify(token, await access.keys.known())

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 PUBLISHED_AFTER = timedelta(days=1)  # it signs no more; no token that it signed lives as long
-KEPT_AFTER = timedelta(days=30)  # an application signs people out by tokens as old as a session
+KEPT_AFTER = timedelta(days=400)  # the longest SESSION_LIFETIME: old ID tokens sign people out
 
 
 class SigningKey(Model):
@@ -53,7 +53,7 @@ class Keyring:
         return [row.public for row in rows if not row.retired_at or row.retired_at > since]
 
     async def known(self) -> list[str]:
-        """Every public key of ours, also of tokens that are over."""
+        """Every public key of ours, also those that only verify expired tokens."""
         return [row.public for row in await SigningKey.all()]
 
     async def rotate(self, *, at_once: bool = False) -> str:

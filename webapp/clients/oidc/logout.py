@@ -50,7 +50,7 @@ class Logout:
 
 
 def _is_of(client: Client, url: str) -> bool:
-    """Whether ``url`` is at an origin of the client's redirect URIs: these we know to be its."""
+    """Whether ``url`` has the origin of one of the client's registered redirect URIs."""
     origins = set(map(origin_of, client.redirect_uris))
     absolute = not url.startswith("/") and "#" not in url
     return absolute and bool(return_to.allowed(url, own="null", others=origins))
