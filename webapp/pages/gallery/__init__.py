@@ -46,20 +46,7 @@ GROUPS = {
     "Errors": ERRORS,
     "Pieces": PIECES,
 }
-STATES = (
-    SIGNUP
-    | CODE
-    | NUMBER
-    | SIGNIN
-    | RECOVERY
-    | PHONES
-    | ACCOUNT
-    | OWN_PAGES
-    | PASSKEYS
-    | LINKS
-    | ERRORS
-    | PIECES
-)
+STATES = {name: state for group in GROUPS.values() for name, state in group.items()}
 
 
 # --- the pages -------------------------------------------------------------------------------
