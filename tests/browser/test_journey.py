@@ -197,7 +197,7 @@ def test_the_keyboard_alone_is_enough(person: Person) -> None:
         "Change email",
         "Change number",
         "Change password",
-        "Change passkeys",
+        "Manage passkeys",
         "Add a passkey",
         "Email me a new link",
         "sandbox phone",
