@@ -152,13 +152,18 @@ async def channel_of(request: Request) -> Channel:
 
 
 async def _recovered_token(request: Request, form: CodeForm) -> str | None:
-    """The token that the browser's session became by this code, within limits of its own."""
+    """The token that the session of the browser became by this code, if it did."""
     former = state.cookie(request).read(request)
-    if not (former and form.valid):
+    if not (former and form.valid and await may_answer_again(request, former)):
         return None
+    return await recover_session(state.site(request), former, form.digits)
+
+
+async def may_answer_again(request: Request, former: str) -> bool:
+    """Whether a code may be checked by where the token ``former`` led, within limits of its own."""
     try:
         await throttle(request, "checks")
         await throttle(request, "answers", former)
     except LimitExceeded:
-        return None
-    return await recover_session(state.site(request), former, form.digits)
+        return False
+    return True

@@ -23,8 +23,6 @@ from webapp.accounts.journeys.recover import (
 )
 from webapp.accounts.people import phones, sessions
 from webapp.accounts.people.sessions import Browser
-from webapp.accounts.people.users import User
-from webapp.accounts.policy.rules import LimitExceeded
 from webapp.pages import code_step, state
 from webapp.pages.forgot import LINK_MINUTES
 from webapp.pages.link import GONE, behind_link, token_of, url_below
@@ -57,11 +55,8 @@ async def show(request: Request) -> Response:
 @behind_link(render_over)
 async def send(request: Request) -> Response:
     """Send the code, or send it again."""
-    site, token, channel = (
-        state.site(request),
-        token_of(request),
-        await code_step.channel_of(request),
-    )
+    site, token = state.site(request), token_of(request)
+    channel = await code_step.channel_of(request)
     before = await open_link(site, token)
     try:
         await throttle(request, "resends")
@@ -88,7 +83,8 @@ async def submit(request: Request) -> Response:
 async def _reset(request: Request, fields: FormData) -> Response:
     site, token = state.site(request), token_of(request)
     opened = await open_link(site, token)
-    form = ResetForm.parse(fields, _own_words(opened.user, site.name))
+    user = opened.user
+    form = ResetForm.parse(fields, own_words(user.name, user.email, user.phone, site.name))
     try:
         await throttle(request, "checks")
         if not form.valid:
@@ -100,17 +96,10 @@ async def _reset(request: Request, fields: FormData) -> Response:
     return await signed_in(request, session)
 
 
-def _own_words(user: User, site: str) -> list[str]:
-    return own_words(user.name, user.email, user.phone, site)
-
-
 async def answer_again(request: Request, fields: FormData) -> Response | None:
     """The answer to a form that was taken, for a browser that never got it and sends it again."""
     form, token = ResetForm.parse(fields), token_of(request)
-    try:
-        await throttle(request, "checks")
-        await throttle(request, "answers", token)
-    except LimitExceeded:
+    if not await code_step.may_answer_again(request, token):
         return None
     session = await recover_session(state.site(request), token, form)
     return await signed_in(request, session) if session else None
