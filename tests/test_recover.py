@@ -220,6 +220,15 @@ async def test_no_token_is_in_the_database_the_log_or_a_referrer(
     assert token not in str(stored)
 
 
+@pytest.mark.parametrize("path", ["/password/reset", "/phone/new", "/phone/stop", "/email/confirm"])
+async def test_no_page_behind_a_link_names_itself_to_other_sites(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    url, ours = f"{path}/unknown", {"Sec-Fetch-Site": "same-origin"}
+    for answer in (await client.get(url), await client.post(url, headers=ours)):
+        assert (answer.status_code, answer.headers["referrer-policy"]) == (410, "strict-origin")
+
+
 async def test_the_email_goes_to_the_address_of_the_account_and_not_to_the_one_typed(
     account: User, visitor: Visitor, phone: Phone
 ) -> None:

@@ -73,6 +73,16 @@ async def test_before_the_code_nobody_is_signed_in(
     assert (await visitor.visit("/")).path == "/signin/code"
 
 
+async def test_the_code_step_names_the_number_that_the_code_went_to(
+    account: User, visitor: Visitor
+) -> None:
+    await enter_password(visitor)
+    await User.filter(id=account.id).update(phone="+447400999111")  # changed at another browser
+    number = (await visitor.visit("/signin/code")).html.css_first(".lead .number")
+    assert number
+    assert number.text().endswith(NUMBER[-2:])
+
+
 @BOTH_WAYS
 async def test_whose_account_it_is_not_starts_again_with_signing_in(
     account: User, visitor: Visitor
