@@ -98,6 +98,15 @@ async def test_no_parameter_comes_twice(
         assert application.answer(answer)["error"] == "invalid_request"
 
 
+@pytest.mark.parametrize("name", ["nonce", "scope", "prompt", "code_challenge"])
+async def test_no_parameter_has_a_character_that_the_database_cannot_store(
+    name: str, ada: Visitor, client: httpx.AsyncClient, application: Application
+) -> None:
+    value = application.request()[name] if name != "prompt" else "consent"
+    answer = await application.authorize(client, **{name: f"{value}\0"})
+    assert application.answer(answer)["error"] == "invalid_request"
+
+
 # Code injection, replay, and codes of others.
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
+from tortoise.transactions import in_transaction
 
 from webapp.accounts.challenges import sends
 from webapp.accounts.challenges.verifications import Outcome, Verification
@@ -50,14 +51,16 @@ class Receipts:
         """
         now = self._clock()
         price_due_at = self._charges.first_due_at(now) if receipt.price_listed else None
-        is_news = await stored_receipts.save(receipt, now, price_due_at)
-        reason = REASONS.get(receipt.state)
+        reason, is_code = REASONS.get(receipt.state), False
+        async with in_transaction():  # or a receipt could be known whose person never hears of it
+            is_news = await stored_receipts.save(receipt, now, price_due_at)
+            if is_news and reason:
+                is_code = await sends.record_delivery(receipt.message, receipt.state, now)
         if is_news and reason:
-            await self._record(receipt, reason, now)
+            self._record(receipt, reason, is_code=is_code)
         await self._charges.settle(receipt)
 
-    async def _record(self, receipt: Receipt, reason: Reason, now: datetime) -> None:
-        is_code = await sends.record_delivery(receipt.message, receipt.state, now)
+    def _record(self, receipt: Receipt, reason: Reason, *, is_code: bool) -> None:
         channel = (receipt.channel or Channel.SMS) if is_code else NOTICE
         self._history.record(reason, receipt.phone, channel=channel, detail=receipt.error)
         log.info("receipt", state=receipt.state.name.lower(), channel=channel, error=receipt.error)

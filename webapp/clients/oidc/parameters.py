@@ -13,12 +13,16 @@ Parameters = ImmutableMultiDict[str, object]
 def once(parameters: Parameters, name: str) -> str:
     """The value of ``name``, empty where there is none.
 
-    Raises ``OAuthError`` where it came twice (RFC 6749, 3.1 and 3.2).
+    Raises ``OAuthError`` where it came twice (RFC 6749, 3.1 and 3.2), or has a NUL, which no text
+    of PostgreSQL can have.
     """
     values = parameters.getlist(name)
     if len(values) > 1 or not all(isinstance(value, str) for value in values):
         raise OAuthError("invalid_request", f"{name} was sent more than once")
-    return str(values[0]) if values else ""
+    value = str(values[0]) if values else ""
+    if "\0" in value:
+        raise OAuthError("invalid_request", f"{name} has a NUL character")
+    return value
 
 
 async def form(request: Request) -> Parameters:
