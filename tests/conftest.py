@@ -214,7 +214,7 @@ class Compiled(BytecodeCache):
 
 COMPILED = Compiled()
 FILES: dict[str, dict[str, StaticFile]] = {}
-EMPTY_FORMS: dict[Settings, PageCache] = {}
+EMPTY_FORMS: dict[str, PageCache] = {}
 
 
 def prepared(application: Starlette) -> Starlette:
@@ -226,7 +226,7 @@ def prepared(application: Starlette) -> Starlette:
     state = application.state
     state.templates.environment.bytecode_cache = COMPILED
     state.assets.files = FILES.setdefault(state.assets.fingerprint, state.assets.files)
-    alike = replace(state.settings, database_url="")
+    alike = repr(replace(state.settings, database_url=""))
     state.empty_forms = EMPTY_FORMS.setdefault(alike, PageCache(CACHED_PAGES))
     return application
 
