@@ -383,6 +383,29 @@ async def test_a_change_that_the_owner_makes_meanwhile_ends_the_wait(
     assert await number() == expected
 
 
+@pytest.mark.environ(ACCOUNTS_PER_PHONE="1")
+async def test_a_number_that_fills_up_during_the_wait_changes_nothing_and_the_person_is_told(
+    ada: Visitor, phone: Phone, clock: Clock, app: Starlette
+) -> None:
+    await ask_to_wait(ada, phone, clock)
+    now = clock.now
+    await User.create(
+        name="Grace Hopper",
+        email="grace@example.com",
+        claimed_email="grace@example.com",
+        country="GB",
+        phone=OTHER_NUMBER,
+        password_hash="",
+        created_at=now,
+        verified_at=now,
+    )
+    clock.advance(DAY)
+    assert not await make_due(app.state.site)
+    assert await number() == NUMBER
+    await phone.text(EMAIL, "keeps the number")
+    assert not await make_due(app.state.site)
+
+
 async def test_no_token_of_these_links_is_in_the_database_or_the_log(
     ada: Visitor, phone: Phone, clock: Clock, app: Starlette, database_url: str
 ) -> None:

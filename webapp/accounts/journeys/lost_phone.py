@@ -19,12 +19,14 @@ from webapp.accounts.journeys.email_link import LinkOver, NewLink, check_limits,
 from webapp.accounts.journeys.end_access import end_access
 from webapp.accounts.journeys.prove_phone import PhoneFull, refuse_full
 from webapp.accounts.journeys.site import Site, tells_database_errors
+from webapp.accounts.journeys.tell import tell
 from webapp.accounts.people import phone_changes, phones, users
 from webapp.accounts.people.phone_changes import PhoneChange
 from webapp.accounts.people.phones import Phone
 from webapp.accounts.people.users import User
 from webapp.accounts.sending import texts
 from webapp.accounts.sending.emails import EmailWriter
+from webapp.accounts.sending.notices import Notice
 
 log = structlog.get_logger(__name__)
 
@@ -113,11 +115,20 @@ async def _make(site: Site, change: PhoneChange) -> bool:
             await end_access(site, user)
             await give_number(site, user, Phone(change.phone, change.country))
     except PhoneFull:  # by accounts that took the number during the wait
-        await phone_changes.stop(change.user_id)
+        await _refuse(site, change)
         return False
     site.outbox.wake()
     log.info("phone_change_made", user=change.user_id)
     return True
+
+
+async def _refuse(site: Site, change: PhoneChange) -> None:
+    """Stop a change whose number has no room any more. The person is told."""
+    async with in_transaction():
+        user = await users.get_for_update(change.user_id)
+        if user and await phone_changes.stop(user.id):
+            await tell(site, user, Notice.PHONE_CHANGE_REFUSED)
+    site.outbox.wake()
 
 
 async def can_stop(site: Site, token: str) -> User:
