@@ -25,7 +25,7 @@ from webapp.accounts.statements import add_unless_there
 ALGORITHM = "PBKDF2/SHA-256"
 ROUNDS = 2000  # of PBKDF2 for one counter: to make a task takes us as many, once
 TASKS = 8
-COUNTERS = 40  # of a task: any may be the answer, or attackers would begin where answers do
+COUNTERS = 32  # of a task: any may be the answer, or attackers would begin where answers do
 KEY_BYTES = 16
 LONGEST_ANSWER = 10_000  # characters
 UNSOLVED = {"counter": 0, "derivedKey": "00", "time": 0}
