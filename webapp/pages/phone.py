@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts.forms.phone import PhoneForm
-from webapp.accounts.journeys.prove_phone import change_phone
+from webapp.accounts.journeys.correct_phone import correct_phone
 from webapp.accounts.people import phones
 from webapp.accounts.people.countries import countries
 from webapp.accounts.people.users import User
@@ -40,7 +40,7 @@ async def submit(request: Request) -> Response:
     try:
         await throttle(request, "resends", form=form)
         worked = await work.was_proven(request, form.number.e164)
-        pending = await change_phone(site, user, pending, form.number, worked=worked)
+        pending = await correct_phone(site, user, pending, form.number, worked=worked)
     except WorkNeeded:
         asked = await work.ask(request, form.number.e164)
         return render(request, user, form, asked.problem, asked)

@@ -1,7 +1,7 @@
 """A person signs up. Start here: this is the order in which things happen.
 
-After ``sign_up`` the person may ask for the code again, or have it sent to another number:
-``prove_phone`` has that. ``complete_sign_up`` is what the right code does.
+After ``sign_up`` the person may ask for the code again, which ``prove_phone`` has, or have it sent
+to another number by ``correct_phone``. ``complete_sign_up`` is what the right code does.
 """
 
 import json
