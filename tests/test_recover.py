@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from starlette.applications import Starlette
+from starlette.datastructures import FormData
 from structlog.testing import capture_logs
 
 from tests.conftest import Clock
@@ -17,7 +18,9 @@ from tests.phone import PATIENCE, Phone
 from tests.rows import Rows
 from tests.visitor import Page, Visitor
 from webapp.accounts.challenges.links import LIFETIMES, Purpose
-from webapp.accounts.people.sessions import Session
+from webapp.accounts.forms.recovery import ResetForm
+from webapp.accounts.journeys import recover
+from webapp.accounts.people.sessions import UNKNOWN_BROWSER, Session, token_hash
 from webapp.accounts.people.users import User
 from webapp.accounts.policy.rules import (
     EMAIL_COOL_DOWN,
@@ -433,3 +436,17 @@ async def test_who_lost_our_answer_sends_the_form_again_and_is_in(
     assert (page.status, page.step) == (410, "reset")
     page = await visitor.post(path, fields)
     assert (page.path, page.verified) == ("/account", True)
+
+
+async def test_the_same_form_that_reads_the_link_before_and_the_code_after_its_use_is_answered(
+    account: User, visitor: Visitor, phone: Phone, app: Starlette
+) -> None:
+    """Two statements read them, and between the two another request may use both."""
+    path = await open_link(visitor, phone)
+    site, token = app.state.site, path.rpartition("/")[2]
+    user, _ = await recover.open_link(site, token)
+    fields = {"code": await phone.code(NUMBER), "password": NEW_PASSWORD}
+    assert (await visitor.submit(path, **fields)).path == "/account"
+    form, between = ResetForm.parse(FormData(fields)), recover.Reset(user, None)
+    session = await recover.reset_password(site, token, between, form, UNKNOWN_BROWSER)
+    assert await Session.exists(token_hash=token_hash(session))

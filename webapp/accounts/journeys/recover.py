@@ -95,11 +95,13 @@ async def reset_password(
 
     The person has given what signing in asks for, and gets a new session (ASVS 7.2.4). All other
     sessions and remembered browsers end (ASVS 7.4.3), and so does a pause after wrong passwords.
-    Raises ``LinkOver``,
-    ``BreachedPassword``, ``WrongCode``, ``CodeExpired``, ``LimitExceeded`` or ``ProviderError``.
+    Raises ``LinkOver``, ``BreachedPassword``, ``WrongCode``, ``CodeExpired``, ``LimitExceeded`` or
+    ``ProviderError``.
     """
     verification = opened.verification
-    if verification is None:
+    if verification is None:  # no code was sent; or the same form used it since the link was read
+        if session_before := await recover_session(site, token, form):
+            return session_before
         raise CodeExpired
     await refuse_breached(site, form.password)
     password_hash = await site.hasher.hash(form.password)
